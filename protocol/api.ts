@@ -1,0 +1,262 @@
+// The HTTP contract v1 between extension and credits server: every shape on the wire, as schema and as type.
+//
+// Rules: `*_ucr` are integer micro-credits, `*_minor` integer minor units of `currency`; times are RFC 3339 in UTC;
+// unknown is not zero, a section that cannot be read says so; clients ignore fields and enum values they do not know.
+import * as z from 'zod/mini';
+import { MAX_SAFE_AMOUNT } from './units.ts';
+
+/** Sent by the server in every answer as `Credits-Version`; changes inside v1 only ever add. */
+export const CREDITS_VERSION = '2026-11-01';
+
+export const IDEMPOTENCY_KEY_HEADER = 'Idempotency-Key';
+export const IDEMPOTENCY_REPLAYED_HEADER = 'Idempotency-Replayed';
+
+/** Longest idempotency key, in characters. Source: https://docs.stripe.com/api/idempotent_requests */
+export const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
+
+// ---- building stones
+
+const integer = z.int().check(z.minimum(-MAX_SAFE_AMOUNT), z.maximum(MAX_SAFE_AMOUNT));
+const count = z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT));
+const time = z.iso.datetime({ offset: true });
+/** Human text from the organisation's side. Shown as text, never as markup. */
+const text = z.string().check(z.maxLength(1_000));
+const id = z.string().check(z.minLength(1), z.maxLength(100));
+const currency = z.string().check(z.regex(/^[a-z]{3}$/));
+
+// ---- GET /v1/meta
+
+export const Meta = z.object({
+  service: z.literal('credits'),
+  api_versions: z.array(z.string()),
+  server_version: z.string(),
+  /** Whether payments move real money. Anything but `live` is marked TEST MODE wherever money is spoken of. */
+  payment_mode: z.string(),
+  features: z.object({ checkout: z.boolean(), events: z.boolean() }),
+});
+export type Meta = z.infer<typeof Meta>;
+
+// ---- GET /v1/me
+
+/** An organisation of the signed-in principal. `role` is for display; what one may do is in `permissions`. */
+export const Membership = z.object({
+  id,
+  name: text,
+  role: z.string(),
+  permissions: z.object({ can_purchase: z.boolean() }),
+});
+export type Membership = z.infer<typeof Membership>;
+
+export const Me = z.object({
+  principal: z.object({ id, kind: z.string(), name: text, email: z.nullable(text) }),
+  orgs: z.array(Membership),
+});
+export type Me = z.infer<typeof Me>;
+
+// ---- GET /v1/orgs/{org}/balance
+
+/** A part of the answer that may be unknown: `unavailable` with a reason is never to be read as zero. */
+const included = z.discriminatedUnion('state', [
+  z.object({
+    state: z.literal('available'),
+    granted_ucr: count,
+    remaining_ucr: count,
+    period_start: time,
+    resets_at: time,
+  }),
+  z.object({ state: z.literal('unavailable'), reason: z.string() }),
+]);
+
+/** Invariant: `available = included.remaining + purchased + promotional - held - debt`. */
+export const Balance = z.object({
+  org_id: id,
+  /** `credits` here; a server in front of another vendor's balance may answer a currency code. */
+  unit: z.string(),
+  /** Negative when usage ran past the balance. */
+  available_ucr: integer,
+  included,
+  purchased: z.object({ remaining_ucr: count }),
+  promotional: z.object({ remaining_ucr: count }),
+  held_ucr: count,
+  debt_ucr: count,
+  next_expiry: z.nullable(z.object({ at: time, amount_ucr: count })),
+  /** What "percent used" is measured against; null where there is nothing to measure against. */
+  usage: z.nullable(
+    z.object({
+      /** `period` or `since_top_up`. */
+      basis: z.string(),
+      /** Changes when the measure starts anew (a period begins, a top-up arrives); warnings are told once per id. */
+      period_id: z.string(),
+      used_ucr: count,
+      total_ucr: count,
+    }),
+  ),
+  low_balance: z.object({ threshold_ucr: count, /** ok, low, critical or depleted. */ level: z.string() }),
+  /** Grows by one with each ledger transaction of the organisation; a lower version never replaces a higher. */
+  version: count,
+  as_of: time,
+});
+export type Balance = z.infer<typeof Balance>;
+
+// ---- GET /v1/orgs/{org}/purchase-options
+
+export const PurchaseOptions = z.object({
+  currency,
+  credits_per_major_unit: count,
+  presets: z.array(z.object({ amount_minor: count, credits_ucr: count, popular: z.boolean() })),
+  custom: z.nullable(z.object({ min_minor: count, max_minor: count, step_minor: count })),
+  can_purchase: z.boolean(),
+  /** Why not: not_admin, purchasing_disabled, payments_unavailable, dispute_open, past_due. Null when one can. */
+  blocked_reason: z.nullable(z.string()),
+  /** Whom a member can ask. */
+  contact: z.nullable(z.object({ name: text, email: z.nullable(text) })),
+  payment_mode: z.string(),
+});
+export type PurchaseOptions = z.infer<typeof PurchaseOptions>;
+
+// ---- POST /v1/orgs/{org}/purchases
+
+export const CreatePurchase = z.object({
+  amount_minor: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
+  currency,
+  /** The credits the person was shown. A server whose rate has changed answers 409 `quote_changed`. */
+  expected_credits_ucr: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
+  /** Where the return page may send the person. A hint to look again, never proof of payment. */
+  return_uri: z.optional(z.string().check(z.maxLength(2_000))),
+});
+export type CreatePurchase = z.infer<typeof CreatePurchase>;
+
+export const purchaseStatuses = [
+  'creating',
+  'open',
+  'processing',
+  'credited',
+  'expired',
+  'canceled',
+  'failed',
+  'needs_review',
+] as const;
+export type PurchaseStatus = (typeof purchaseStatuses)[number];
+
+/** `credited` means: the entries are in the ledger, and balances from `balance_version` on include them. */
+export const Purchase = z.object({
+  id,
+  org_id: id,
+  status: z.string(),
+  amount_minor: count,
+  currency,
+  credits_ucr: count,
+  /** The hosted payment page, only while the purchase is open. */
+  checkout_url: z.nullable(z.string().check(z.maxLength(5_000))),
+  expires_at: time,
+  created_by: z.object({ id, name: text }),
+  created_at: time,
+  credited_at: z.nullable(time),
+  balance_version: z.nullable(count),
+  refunded_minor: count,
+  dispute: z.nullable(z.string()),
+  receipt_url: z.nullable(z.string()),
+  invoice_url: z.nullable(z.string()),
+  failure: z.nullable(z.object({ code: z.string(), message: text })),
+});
+export type Purchase = z.infer<typeof Purchase>;
+
+/** Newest first. `next_cursor` is opaque; null on the last page. */
+export const PurchaseList = z.object({ data: z.array(Purchase), next_cursor: z.nullable(z.string()) });
+export type PurchaseList = z.infer<typeof PurchaseList>;
+
+// ---- POST /v1/orgs/{org}/usage (service tokens)
+
+export const PostUsage = z.object({
+  /** The caller's own id of the event; the same id debits at most once, for ever. */
+  event_id: z.string().check(z.minLength(1), z.maxLength(200)),
+  amount_ucr: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
+  user_id: z.optional(id),
+  model: z.optional(text),
+});
+export type PostUsage = z.infer<typeof PostUsage>;
+
+export const UsagePosted = z.object({
+  event_id: z.string(),
+  /** True when this event had been posted before and nothing was debited now. */
+  duplicate: z.boolean(),
+  balance_version: count,
+  available_ucr: integer,
+});
+export type UsagePosted = z.infer<typeof UsagePosted>;
+
+// ---- GET /v1/orgs/{org}/events (server-sent events; `id:` is the outbox sequence)
+
+export const events = {
+  'balance.updated': z.object({ version: count, available_ucr: integer, level: z.string(), as_of: time }),
+  'purchase.updated': z.object({ id, status: z.string(), balance_version: z.nullable(count) }),
+  /** What was missed is no longer kept: ask for everything again. */
+  resync: z.object({}),
+  /** The server ends the stream on purpose (shutdown, token expiry); reconnect after a moment. */
+  'stream.closing': z.object({ reason: z.string() }),
+} as const;
+export type EventName = keyof typeof events;
+export type EventData<N extends EventName> = z.infer<(typeof events)[N]>;
+
+/** Comment lines the server sends on a quiet stream; three missed ones mean the stream is dead. */
+export const HEARTBEAT_MS = 20_000;
+
+// ---- errors: application/problem+json, RFC 9457
+
+/** Every `code` the server answers, and its HTTP status. */
+export const problemStatus = {
+  idempotency_key_required: 400,
+  invalid_signature: 400,
+  unauthenticated: 401,
+  insufficient_credits: 402,
+  insufficient_role: 403,
+  insufficient_scope: 403,
+  not_found: 404,
+  org_not_found: 404,
+  purchase_not_found: 404,
+  purchase_not_open: 409,
+  purchasing_blocked: 409,
+  quote_changed: 409,
+  request_in_progress: 409,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  amount_out_of_range: 422,
+  currency_mismatch: 422,
+  idempotency_key_reused: 422,
+  return_uri_not_allowed: 422,
+  validation_failed: 422,
+  rate_limited: 429,
+  internal_error: 500,
+  payment_provider_unavailable: 503,
+  unavailable: 503,
+} as const;
+export type ProblemCode = keyof typeof problemStatus;
+
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string(),
+  request_id: z.string(),
+  errors: z.optional(z.array(z.object({ pointer: z.string(), code: z.string() }))),
+  retry_after_s: z.optional(count),
+  /** With `quote_changed`: the credits the amount buys now. */
+  credits_ucr: z.optional(count),
+});
+export type Problem = z.infer<typeof Problem>;
+
+// ---- where things are
+
+export const paths = {
+  meta: () => '/v1/meta',
+  me: () => '/v1/me',
+  balance: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/balance`,
+  purchaseOptions: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/purchase-options`,
+  purchases: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/purchases`,
+  purchase: (org: string, purchase: string) =>
+    `/v1/orgs/${encodeURIComponent(org)}/purchases/${encodeURIComponent(purchase)}`,
+  cancelPurchase: (org: string, purchase: string) => `${paths.purchase(org, purchase)}/cancel`,
+  events: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/events`,
+  usage: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/usage`,
+} as const;

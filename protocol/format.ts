@@ -1,0 +1,30 @@
+// How figures are written for people, in the language of their editor: the same in status bar, panel and messages.
+import { minorPerMajor, UCR_PER_CREDIT, type Ucr } from './units.ts';
+
+/** Below this many credits a fraction is worth showing. */
+const FRACTIONS_BELOW_CREDITS = 10;
+
+/** `10,218`; under ten credits up to two decimals, `9.25`; never rounds something to nothing: `< 0.01`. */
+export function formatCredits(ucr: Ucr, locale: string): string {
+  const credits = ucr / UCR_PER_CREDIT;
+  const small = Math.abs(credits) < FRACTIONS_BELOW_CREDITS;
+  if (credits > 0 && credits < 0.01) {
+    return `< ${new Intl.NumberFormat(locale).format(0.01)}`;
+  }
+  return new Intl.NumberFormat(locale, {
+    maximumFractionDigits: small ? 2 : 0,
+    // Whole credits are never rounded up: 99.6 credits left is not 100.
+    roundingMode: 'floor',
+  } as Intl.NumberFormatOptions).format(credits);
+}
+
+/** `$50`, `$12.50`, `¥5,000`: whole amounts without an empty fraction. */
+export function formatMoney(amountMinor: number, currency: string, locale: string): string {
+  const major = amountMinor / minorPerMajor(currency);
+  return new Intl.NumberFormat(locale, {
+    style: 'currency',
+    currency: currency.toUpperCase(),
+    currencyDisplay: 'narrowSymbol',
+    ...(Number.isInteger(major) ? { maximumFractionDigits: 0 } : {}),
+  }).format(major);
+}
