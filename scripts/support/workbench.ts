@@ -1,0 +1,233 @@
+// A person at the workbench, in code: what they see of the extension and what they do with it.
+import { mkdirSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Browser, BrowserContext, FrameLocator, Locator, Page } from 'playwright-core';
+import { eventually, NotTrue } from './eventually.ts';
+
+/** Settings with which a workbench follows the browser's preference for light or dark at once. */
+export const followBrowserTheme: Readonly<Record<string, unknown>> = {
+  'window.autoDetectColorScheme': true,
+  'workbench.preferredDarkColorTheme': 'Dark Modern',
+  'workbench.preferredLightColorTheme': 'Light Modern',
+};
+
+export type Theme = 'dark' | 'light';
+const themeClass: Readonly<Record<Theme, string>> = { dark: 'vs-dark', light: 'vs' };
+
+const startMs = 60_000;
+const actMs = 15_000;
+
+export interface Seat {
+  /** The address of the editor host. */
+  readonly url: string;
+  /** The profile's settings.json; a running workbench takes changes in when it is reloaded. */
+  readonly settingsFile: string;
+}
+
+export class Workbench {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  readonly #seat: Seat;
+
+  private constructor(page: Page, seat: Seat) {
+    this.page = page;
+    this.context = page.context();
+    this.#seat = seat;
+  }
+
+  /** Opens the workbench in a browser profile of its own and waits for its status bar. */
+  static async open(
+    browser: Browser,
+    seat: Seat,
+    prepare: (context: BrowserContext) => Promise<void> = async () => {},
+  ): Promise<Workbench> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: 'en-US' });
+    context.setDefaultTimeout(actMs);
+    await keepSecrets(context, seat.url);
+    await prepare(context);
+    const page = await context.newPage();
+    await page.goto(seat.url, { waitUntil: 'commit', timeout: startMs });
+    const workbench = new Workbench(page, seat);
+    await workbench.#ready();
+    return workbench;
+  }
+
+  async #ready(): Promise<void> {
+    await this.page
+      .locator('.monaco-workbench .part.statusbar')
+      .waitFor({ timeout: startMs })
+      .catch(() => {
+        throw new NotTrue(`The workbench did not appear within ${startMs / 1000} s.`);
+      });
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload({ waitUntil: 'commit' });
+    await this.#ready();
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+  }
+
+  // ---- the status bar
+
+  get #statusItem(): Locator {
+    return this.page.locator('.statusbar-item[id="studio-credits.code-studio-credits.balance"]');
+  }
+
+  /** What stands in the status bar, or '' when there is nothing yet. */
+  async statusText(): Promise<string> {
+    const item = this.#statusItem;
+    return (await item.count()) === 0 ? '' : (await item.innerText()).replaceAll(/\s+/g, ' ').trim();
+  }
+
+  /** What a screen reader says of it. */
+  async statusLabel(): Promise<string> {
+    return (await this.#statusItem.locator('a').first().getAttribute('aria-label')) ?? '';
+  }
+
+  /** The tooltip as shown while the pointer rests on it. */
+  async statusTooltip(): Promise<string> {
+    await this.#statusItem.hover();
+    const hover = this.page.locator('.monaco-hover:visible').last();
+    await hover.waitFor();
+    const text = await hover.innerText();
+    return text.replaceAll(/\s+/g, ' ').trim();
+  }
+
+  async waitForStatus(what: string, holds: (text: string) => boolean, withinMs = actMs): Promise<string> {
+    return eventually(what, () => this.statusText(), holds, { withinMs });
+  }
+
+  async clickStatus(): Promise<void> {
+    await this.#statusItem.locator('a').first().click();
+  }
+
+  // ---- the Credits panel
+
+  /** The panel's page; it has no content before the panel was opened. */
+  get panel(): FrameLocator {
+    return this.page.frameLocator('iframe.webview.ready').last().frameLocator('iframe#active-frame');
+  }
+
+  async panelText(): Promise<string> {
+    const text = await this.panel.locator('body').innerText({ timeout: 2000 });
+    return text.replaceAll(/\s+/g, ' ').trim();
+  }
+
+  async waitForPanel(what: string, holds: (text: string) => boolean, withinMs = actMs): Promise<string> {
+    return eventually(what, () => this.panelText(), holds, { withinMs });
+  }
+
+  /** The large figure, as written. */
+  async panelFigure(): Promise<string> {
+    return (await this.panel.locator('.figure .number').first().innerText({ timeout: 2000 })).trim();
+  }
+
+  /** The line that says how the last thing went. */
+  async panelNotice(): Promise<string> {
+    const notice = this.panel.locator('.notice .notice-text');
+    return (await notice.count()) === 0 ? '' : (await notice.first().innerText()).trim();
+  }
+
+  button(name: string | RegExp): Locator {
+    return this.panel.locator('vscode-button').filter({ hasText: name });
+  }
+
+  /** Everything in the panel that could take an amount or start a purchase. */
+  get buyingControls(): Locator {
+    return this.panel.locator('#buy, input, vscode-text-field, [type=radio]');
+  }
+
+  /** Chooses the preset with this price, or types the amount where there is none. */
+  async chooseAmount(dollars: number): Promise<void> {
+    const price = `$${dollars.toLocaleString('en-US')}`;
+    const presets = this.panel.locator('label.preset');
+    await presets.first().waitFor();
+    const preset = presets.filter({ has: this.panel.getByText(price, { exact: true }) });
+    if ((await preset.count()) > 0) {
+      await preset.first().click();
+    } else {
+      await this.panel.locator('#custom-amount input').fill(String(dollars));
+    }
+  }
+
+  /** The buy button, once it can be pressed; fails with the panel's own words when the amount is not accepted. */
+  async buyButton(): Promise<Locator> {
+    const buy = this.panel.locator('#buy');
+    await buy.waitFor();
+    await eventually(
+      'the chosen amount can be bought',
+      async () => ((await buy.getAttribute('disabled')) === null ? '' : await this.#hint()),
+      seen => seen === '',
+      { withinMs: 3000 },
+    );
+    return buy;
+  }
+
+  async #hint(): Promise<string> {
+    const hint = this.panel.locator('.custom .hint');
+    return (await hint.count()) === 0 ? 'a disabled button' : (await hint.innerText()).trim();
+  }
+
+  // ---- the rest of the workbench
+
+  /** The text of every notification on screen. */
+  async toasts(): Promise<string[]> {
+    return this.page
+      .locator('.notifications-toasts .notification-list-item .notification-list-item-message')
+      .allInnerTexts();
+  }
+
+  /** Runs a command by its title in the palette. */
+  async run(title: string): Promise<void> {
+    await this.page.keyboard.press('F1');
+    const input = this.page.locator('.quick-input-widget input[type=text]');
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Changes the profile's settings and reloads the window, because the host does not watch the file. */
+  async set(changes: Readonly<Record<string, unknown>>): Promise<void> {
+    const { settingsFile } = this.#seat;
+    const settings = JSON.parse(await readFile(settingsFile, 'utf8')) as Record<string, unknown>;
+    await writeFile(settingsFile, JSON.stringify({ ...settings, ...changes }, null, 2));
+    await this.reload();
+  }
+
+  /** Only where `followBrowserTheme` is set. */
+  async setTheme(theme: Theme): Promise<void> {
+    await this.page.emulateMedia({ colorScheme: theme });
+    await this.page
+      .locator(`.monaco-workbench.${themeClass[theme]}`)
+      .waitFor()
+      .catch(() => {
+        throw new NotTrue(`Not true within ${actMs / 1000} s: the workbench turns ${theme}.`);
+      });
+  }
+
+  async screenshot(file: string): Promise<void> {
+    await screenshot(this.page, file);
+  }
+}
+
+/**
+ * Lets the workbench keep secrets over a reload, as hosted editors do: it seals them with a key that it asks for at the
+ * path which this cookie names.
+ */
+async function keepSecrets(context: BrowserContext, url: string): Promise<void> {
+  await context.addCookies([
+    { name: 'vscode-secret-key-path', value: '/mint-key', url: new URL(url).origin },
+  ]);
+  await context.route('**/mint-key', route => route.fulfill({ body: Buffer.alloc(32, 7) }));
+}
+
+/** A picture of a page, its animations at their end. */
+export async function screenshot(page: Page, file: string): Promise<void> {
+  mkdirSync(dirname(file), { recursive: true });
+  await page.screenshot({ path: file, animations: 'disabled' });
+}
