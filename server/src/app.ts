@@ -1,0 +1,107 @@
+// The table of contents of the house: every part, what it is given, and the routes that lead to it.
+import helmet from '@fastify/helmet';
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import type Stripe from 'stripe';
+import { CREDITS_VERSION } from '../../protocol/api.ts';
+import { Access } from './access.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Database } from './database/database.ts';
+import { EventStreams } from './eventStreams.ts';
+import { newId } from './ids.ts';
+import { BookKeeper } from './ledger/bookKeeper.ts';
+import { Ledger } from './ledger/ledger.ts';
+import { describeApi } from './openapi.ts';
+import { answerBadAddress, answerProblems } from './problems.ts';
+import { Fulfilment } from './purchases/fulfilment.ts';
+import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
+import { paymentsFrom } from './purchases/payments.ts';
+import { Purchases } from './purchases/purchases.ts';
+import { Reconciler } from './purchases/reconciler.ts';
+import { balanceRoutes } from './routes/balance.ts';
+import { eventRoutes } from './routes/events.ts';
+import { healthRoutes } from './routes/health.ts';
+import { metaRoutes } from './routes/meta.ts';
+import { purchaseRoutes } from './routes/purchases.ts';
+import { returnRoutes } from './routes/returnPage.ts';
+import { usageRoutes } from './routes/usage.ts';
+import { webhookRoutes } from './routes/webhook.ts';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly database: Database;
+  readonly log?: FastifyBaseLogger;
+  readonly clock?: Clock;
+  /** How long Stripe waits for the answer to a delivery at most, in ms. */
+  readonly answerWithinMs?: number;
+  /** Another way for Stripe's SDK to reach Stripe. */
+  readonly sdk?: Stripe.StripeConfig;
+}
+
+export type App = Awaited<ReturnType<typeof buildApp>>;
+
+export async function buildApp({
+  config,
+  database,
+  log,
+  clock = systemClock,
+  answerWithinMs,
+  sdk,
+}: AppOptions) {
+  const app = Fastify({
+    ...(log ? { loggerInstance: log } : { logger: false }),
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => newId('req', clock()),
+    // Ours only: a caller's own id could forge lines of the log.
+    requestIdHeader: false,
+    bodyLimit: 64 * 1024, // bytes
+    requestTimeout: 30_000, // ms for a request to arrive; answers may stream for longer
+    forceCloseConnections: 'idle',
+    exposeHeadRoutes: false,
+    frameworkErrors: answerBadAddress,
+    routerOptions: { maxParamLength: 200 },
+  }).withTypeProvider<ZodTypeProvider>();
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  answerProblems(app);
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
+    strictTransportSecurity: config.publicUrl.startsWith('https:'),
+  });
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('credits-version', CREDITS_VERSION);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
+  });
+  await describeApi(app);
+
+  const access = new Access(database.query, clock);
+  const ledger = new Ledger(clock);
+  const bookKeeper = new BookKeeper(database.query, clock, app.log);
+  const payments = paymentsFrom(config, clock, sdk);
+  const fulfilment = new Fulfilment({ database, ledger, payments, clock, log: app.log });
+  const keys = new IdempotencyKeys(database, clock);
+  const purchases = new Purchases({ config, database, payments, fulfilment, keys, clock, log: app.log });
+  const reconciler = new Reconciler({ database, purchases, fulfilment, clock, log: app.log });
+  const streams = new EventStreams({ database, clock, heartbeatMs: config.heartbeatMs, log: app.log });
+
+  await app.register(metaRoutes, { access, payments });
+  await app.register(balanceRoutes, { access, database, clock });
+  await app.register(purchaseRoutes, { access, purchases });
+  await app.register(usageRoutes, { access, database, ledger, clock });
+  await app.register(eventRoutes, { access, streams });
+  await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });
+  await app.register(returnRoutes, { config, purchases, database, clock });
+  await app.register(healthRoutes, { database, bookKeeper });
+
+  app.addHook('onReady', () => streams.start());
+  app.addHook('preClose', () => streams.close('shutdown'));
+  app.addHook('onClose', () => bookKeeper.stop());
+  app.addHook('onClose', () => reconciler.stop());
+  return Object.assign(app, { parts: { ledger, purchases, fulfilment, reconciler, bookKeeper, streams } });
+}

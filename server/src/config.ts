@@ -1,0 +1,283 @@
+// The configuration: all of it from the environment, read once at start, with every fault told at once.
+import { creditsFor } from '../../protocol/units.ts';
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Origin of the pages for people (return from payment). */
+  readonly publicUrl: string;
+  readonly dataDir: string;
+  readonly logLevel: string;
+  readonly heartbeatMs: number;
+  readonly reconcileMs: number;
+  readonly sandbox: boolean;
+  readonly seedFile: string | undefined;
+  readonly offer: Offer;
+  readonly returnUriSchemes: readonly string[];
+  /** Absent: everything works but buying. */
+  readonly payments: PaymentsConfig | undefined;
+}
+
+/** What is sold: frozen into each purchase when it is made. */
+export interface Offer {
+  readonly currency: string;
+  readonly creditsPerMajorUnit: number;
+  readonly presetsMinor: readonly number[];
+  readonly custom: { readonly minMinor: number; readonly maxMinor: number; readonly stepMinor: number };
+}
+
+export interface PaymentsConfig {
+  readonly secretKey: string;
+  readonly webhookSecrets: readonly string[];
+  /** Another payment side than Stripe's own. */
+  readonly apiUrl: URL | undefined;
+  readonly unitPriceId: string | undefined;
+  readonly mode: 'live' | 'test' | 'sandbox';
+}
+
+export class ConfigFaults extends Error {
+  override readonly name = 'ConfigFaults';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}.`);
+    this.faults = faults;
+  }
+}
+
+/** Name, default, meaning: the text of --help and the order of the README's table. */
+export const variables: ReadonlyArray<readonly [name: string, fallback: string, meaning: string]> = [
+  ['HOST', '127.0.0.1', 'Address to listen on.'],
+  ['PORT', '4310', 'Port to listen on; 0 takes a free one, and then PUBLIC_URL must be set.'],
+  [
+    'PUBLIC_URL',
+    'http://credits.localhost:PORT',
+    'Origin under which browsers reach this server: https, or http on loopback.',
+  ],
+  ['DATA_DIR', './data', 'Directory of the embedded database. One server at a time.'],
+  ['LOG_LEVEL', 'info', 'fatal, error, warn, info, debug, trace or silent. Logs are JSON lines on stderr.'],
+  ['CREDITS_PER_MAJOR_UNIT', '100', 'Whole credits that one major unit of CURRENCY buys.'],
+  ['CURRENCY', 'usd', 'ISO 4217 code of the money credits are sold for.'],
+  ['PRESETS_MINOR', '5000,10000,50000', 'Amounts offered, in minor units; the second is marked popular.'],
+  ['CUSTOM_MIN_MINOR', '1000', 'Smallest custom amount, in minor units.'],
+  ['CUSTOM_MAX_MINOR', '1000000', 'Largest custom amount, in minor units.'],
+  ['CUSTOM_STEP_MINOR', '100', 'Custom amounts are multiples of this, in minor units.'],
+  ['STRIPE_SECRET_KEY', '', 'Secret key of the Stripe account. Without it nothing can be bought.'],
+  [
+    'STRIPE_WEBHOOK_SECRETS',
+    '',
+    'Signing secrets of the webhook endpoint, comma separated: old and new while one is rotated.',
+  ],
+  ['STRIPE_API_URL', '', "Origin of another payment side that speaks Stripe's API."],
+  [
+    'STRIPE_UNIT_PRICE_ID',
+    '',
+    'A Price of 1 minor unit, bought in quantity, instead of a price made for each purchase.',
+  ],
+  [
+    'RETURN_URI_SCHEMES',
+    'vscode,vscode-insiders,vscodium,code-oss,codestudio,code-studio,cursor,windsurf',
+    'URI schemes of editors that the return page may link to.',
+  ],
+  ['HEARTBEAT_MS', '20000', 'Pause between signs of life on a quiet event stream.'],
+  ['RECONCILE_MS', '60000', 'Pause between two looks at purchases under way, for webhooks that never came.'],
+  [
+    'CREDITS_SANDBOX',
+    '',
+    '1: the payment side is a stand-in that moves no money and may leave amounts out of its answers.',
+  ],
+  ['CREDITS_SEED_FILE', '', 'Sandbox only: JSON file of organisations, people and tokens to start with.'],
+];
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+
+/** Schemes that run code or read files where a link is followed. */
+const NEVER_A_RETURN_SCHEME = [
+  'http',
+  'https',
+  'javascript',
+  'data',
+  'vbscript',
+  'file',
+  'blob',
+  'about',
+  'view-source',
+];
+
+/** @throws {ConfigFaults} naming all that is wrong. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = [];
+  const defaults = new Map(variables.map(([name, fallback]) => [name, fallback]));
+  const text = (name: string): string => environment[name]?.trim() || (defaults.get(name) ?? '');
+  const optional = (name: string): string | undefined => text(name) || undefined;
+  const list = (name: string): string[] =>
+    text(name)
+      .split(',')
+      .map(item => item.trim())
+      .filter(item => item !== '');
+
+  const whole = (name: string, value: string, min: number, max: number): number => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= min && number <= max)) {
+      faults.push(`${name} must be a whole number from ${min} to ${max}, not "${value}".`);
+      return min;
+    }
+    return number;
+  };
+  const integer = (name: string, min: number, max: number): number => whole(name, text(name), min, max);
+  const oneOf = (name: string, values: readonly string[]): string => {
+    if (!values.includes(text(name))) {
+      faults.push(`${name} must be one of ${values.join(', ')}, not "${text(name)}".`);
+    }
+    return text(name);
+  };
+  /** An https origin, or an http one on loopback. */
+  const origin = (name: string, value: string): URL | undefined => {
+    const url = URL.parse(value);
+    if (!url || !isSecureOrLoopback(url)) {
+      faults.push(`${name} must be an https address, or http on loopback, not "${value}".`);
+    } else if (url.pathname !== '/' || url.search || url.hash || url.username || url.password) {
+      faults.push(`${name} must be an origin alone, without path, query or user, not "${value}".`);
+    } else {
+      return url;
+    }
+    return undefined;
+  };
+
+  const host = text('HOST');
+  const port = integer('PORT', 0, 65_535);
+  if (optional('PUBLIC_URL') === defaults.get('PUBLIC_URL') && (text('PORT') === '0' || !isLoopback(host))) {
+    faults.push('PUBLIC_URL must be set when PORT is 0 or HOST is not loopback.');
+  }
+  const publicUrl = origin('PUBLIC_URL', text('PUBLIC_URL').replace(/:PORT$/, `:${port}`));
+
+  const currency = text('CURRENCY').toLowerCase();
+  const knownCurrency = Intl.supportedValuesOf('currency').includes(currency.toUpperCase());
+  if (!knownCurrency) {
+    faults.push(`CURRENCY must be an ISO 4217 code, not "${currency}".`);
+  }
+  const creditsPerMajorUnit = integer('CREDITS_PER_MAJOR_UNIT', 1, 1_000_000);
+  const minMinor = integer('CUSTOM_MIN_MINOR', 1, 99_999_999);
+  // Stripe charges at most 8 digits. Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+  const maxMinor = integer('CUSTOM_MAX_MINOR', 1, 99_999_999);
+  const stepMinor = integer('CUSTOM_STEP_MINOR', 1, 99_999_999);
+  if (maxMinor < minMinor) {
+    faults.push('CUSTOM_MAX_MINOR must not be less than CUSTOM_MIN_MINOR.');
+  }
+  const presetsMinor = list('PRESETS_MINOR').map(item => whole('PRESETS_MINOR', item, 1, 99_999_999));
+  if (knownCurrency) {
+    try {
+      creditsFor(Math.max(maxMinor, ...presetsMinor), creditsPerMajorUnit, currency);
+    } catch {
+      faults.push(
+        'CUSTOM_MAX_MINOR, PRESETS_MINOR and CREDITS_PER_MAJOR_UNIT give more credits than can be counted.',
+      );
+    }
+  }
+
+  const returnUriSchemes = list('RETURN_URI_SCHEMES').map(scheme => scheme.toLowerCase());
+  for (const scheme of returnUriSchemes) {
+    if (!/^[a-z][a-z0-9+.-]*$/.test(scheme) || NEVER_A_RETURN_SCHEME.includes(scheme)) {
+      faults.push(`RETURN_URI_SCHEMES must not name "${scheme}".`);
+    }
+  }
+
+  const sandbox = optional('CREDITS_SANDBOX') !== undefined && oneOf('CREDITS_SANDBOX', ['0', '1']) === '1';
+  const seedFile = optional('CREDITS_SEED_FILE');
+  if (seedFile !== undefined && !sandbox) {
+    faults.push('CREDITS_SEED_FILE is for the sandbox only: set CREDITS_SANDBOX=1 too, or leave it out.');
+  }
+
+  const apiUrl = optional('STRIPE_API_URL');
+  const secretKey = optional('STRIPE_SECRET_KEY') ?? (sandbox && apiUrl ? 'sk_test_sandbox' : undefined);
+  const webhookSecrets = list('STRIPE_WEBHOOK_SECRETS');
+  if (secretKey !== undefined) {
+    if (!/^(sk|rk)_(live|test)_[0-9A-Za-z_]+$/.test(secretKey)) {
+      faults.push('STRIPE_SECRET_KEY must begin with sk_live_, sk_test_, rk_live_ or rk_test_.');
+    }
+    if (webhookSecrets.length === 0) {
+      faults.push('STRIPE_WEBHOOK_SECRETS must name at least one secret when payments are on.');
+    }
+    if (sandbox && secretKey.includes('_live_')) {
+      faults.push(
+        'CREDITS_SANDBOX=1 accepts answers without amounts, so it never goes with a live STRIPE_SECRET_KEY.',
+      );
+    }
+    if (sandbox && apiUrl === undefined) {
+      faults.push(
+        'STRIPE_API_URL must name the stand-in when CREDITS_SANDBOX=1 goes with a STRIPE_SECRET_KEY.',
+      );
+    }
+  }
+  for (const secret of webhookSecrets) {
+    if (!/^whsec_\S{8,}$/.test(secret)) {
+      faults.push('STRIPE_WEBHOOK_SECRETS must each begin with whsec_.');
+    }
+  }
+  const apiOrigin = apiUrl === undefined ? undefined : origin('STRIPE_API_URL', apiUrl);
+
+  const config = {
+    host,
+    port,
+    publicUrl: publicUrl?.origin ?? '',
+    dataDir: text('DATA_DIR'),
+    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS),
+    heartbeatMs: integer('HEARTBEAT_MS', 50, 300_000),
+    reconcileMs: integer('RECONCILE_MS', 50, 86_400_000),
+    sandbox,
+    seedFile,
+    offer: { currency, creditsPerMajorUnit, presetsMinor, custom: { minMinor, maxMinor, stepMinor } },
+    returnUriSchemes,
+    payments:
+      secretKey === undefined
+        ? undefined
+        : {
+            secretKey,
+            webhookSecrets,
+            apiUrl: apiOrigin,
+            unitPriceId: optional('STRIPE_UNIT_PRICE_ID'),
+            mode: sandbox
+              ? ('sandbox' as const)
+              : secretKey.includes('_live_')
+                ? ('live' as const)
+                : ('test' as const),
+          },
+  };
+  if (faults.length > 0) {
+    throw new ConfigFaults(faults);
+  }
+  return config;
+}
+
+export function isSecureOrLoopback(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
+}
+
+/** 127.0.0.0/8, [::1], localhost and the names under it. */
+export function isLoopback(hostname: string): boolean {
+  const name = hostname.toLowerCase();
+  return (
+    name === 'localhost' ||
+    name.endsWith('.localhost') ||
+    name === '::1' ||
+    name === '[::1]' ||
+    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)
+  );
+}
+
+export function helpText(): string {
+  const width = Math.max(...variables.map(([name]) => name.length));
+  const lines = variables.map(
+    ([name, fallback, meaning]) => `  ${name.padEnd(width)}  ${meaning}${fallback ? ` [${fallback}]` : ''}`,
+  );
+  return `Usage: credits-server [--help]
+
+Serves the credits API, takes Stripe's webhooks and keeps the ledger. Stops on SIGINT or SIGTERM.
+
+Options:
+  --help  This text.
+
+Environment:
+${lines.join('\n')}
+`;
+}

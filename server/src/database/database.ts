@@ -1,0 +1,98 @@
+// The database as the rest of the house sees it: queries, whole transactions, and a bell that rings on commit.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PGlite as PGliteInstance } from '@electric-sql/pglite';
+import { Kysely, PGliteDialect, type Transaction } from 'kysely';
+import { lockDirectory } from './lock.ts';
+import { migrate } from './migrate.ts';
+import type { Tables } from './tables.ts';
+
+export type Query = Kysely<Tables>;
+export type Tx = Transaction<Tables>;
+
+export interface Database {
+  /** For reads outside a transaction. Inside one use its `tx`: an embedded database has one connection, and would wait for itself. */
+  readonly query: Query;
+  /** True when no other server process can be at work on this database. */
+  readonly exclusive: boolean;
+  /** Runs the whole of `work` as one transaction, again when the database asks for it (F65). */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Calls back with the payload of each NOTIFY on the channel, after its commit. */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+/** PostgreSQL in this process, its files in `directory`. @throws {DataDirectoryLocked} */
+export async function openEmbedded(directory: string): Promise<Database> {
+  const lock = lockDirectory(directory);
+  try {
+    const files = join(directory, 'postgres');
+    mkdirSync(files, { recursive: true, mode: 0o700 });
+    return await open(await startPGlite(files), () => lock.release());
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** PostgreSQL in this process, gone with it. For tests. */
+export async function openInMemory(): Promise<Database> {
+  return open(await startPGlite('memory://'), () => {});
+}
+
+/** Source: SELECT oid FROM pg_type WHERE typname = 'int8' */
+const INT8 = 20;
+
+async function startPGlite(location: string): Promise<PGliteInstance> {
+  const { PGlite } = await import('@electric-sql/pglite');
+  // Without a parser, int8 comes as number or bigint depending on its size.
+  return PGlite.create(location, { parsers: { [INT8]: BigInt } });
+}
+
+async function open(pglite: PGliteInstance, onClosed: () => void): Promise<Database> {
+  const query = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) });
+  try {
+    await migrate(query);
+  } catch (error) {
+    await pglite.close();
+    throw error;
+  }
+  return {
+    query,
+    exclusive: true,
+    transaction: work => withRetries(() => query.transaction().execute(work)),
+    listen: (channel, onNotify) => pglite.listen(channel, onNotify),
+    async close() {
+      await query.destroy();
+      onClosed();
+    },
+  };
+}
+
+/** serialization_failure, deadlock_detected, lock_not_available: nothing was done, doing it again is right. */
+const AGAIN = new Set(['40001', '40P01', '55P03']);
+const ATTEMPTS = 5;
+
+/** Runs `work` again while the database says that nothing happened and that trying again may succeed. */
+export async function withRetries<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === ATTEMPTS || !AGAIN.has(sqlState(error) ?? '')) {
+        throw error;
+      }
+    }
+  }
+}
+
+/** The SQLSTATE of a database's error. Codes agree between PGlite and PostgreSQL; classes and messages do not. */
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    /^[0-9A-Z]{5}$/.test(error.code)
+    ? error.code
+    : undefined;
+}

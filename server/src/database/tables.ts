@@ -1,0 +1,168 @@
+// The tables as TypeScript sees them. Amounts are BIGINT, read as bigint; a wire number is made only in the routes.
+import type { ColumnType, Generated } from 'kysely';
+import type { PurchaseStatus } from '../../../protocol/api.ts';
+
+type Json = ColumnType<Record<string, unknown>, string, string>;
+
+export interface Tables {
+  organisations: {
+    org_id: string;
+    name: string;
+    /** Number of ledger transactions so far; the newest one's `version`. */
+    version: Generated<bigint>;
+    /** Number of the newest outbox row. */
+    outbox_sequence: Generated<bigint>;
+    /** "Percent used" is measured since this transaction, the newest grant … */
+    measure_version: bigint | null;
+    /** … against what was available right after it. */
+    measure_total_ucr: bigint | null;
+    low_balance_threshold_ucr: bigint | null;
+    created_at: Date;
+  };
+  principals: {
+    principal_id: string;
+    kind: 'person' | 'service';
+    name: string;
+    email: string | null;
+    created_at: Date;
+  };
+  memberships: { org_id: string; principal_id: string; role: Role; created_at: Date };
+  tokens: {
+    token_hash: string;
+    principal_id: string;
+    created_at: Date;
+    expires_at: Date | null;
+    revoked_at: Date | null;
+  };
+  grants: {
+    org_id: string;
+    grant_id: string;
+    kind: GrantKind;
+    granted_ucr: bigint;
+    effective_at: Date;
+    expires_at: Date | null;
+    voided_at: Date | null;
+    created_at: Date;
+  };
+  accounts: {
+    org_id: string;
+    account_id: string;
+    kind: AccountKind;
+    balance_ucr: Generated<bigint>;
+    floor_ucr: bigint | null;
+    ceiling_ucr: bigint | null;
+  };
+  ledger_transactions: {
+    org_id: string;
+    version: bigint;
+    type: TransactionType;
+    source_type: string;
+    source_id: string;
+    actor: string;
+    reverses_version: bigint | null;
+    effective_at: Date;
+    created_at: Date;
+  };
+  ledger_entries: { org_id: string; version: bigint; account_id: string; amount_ucr: bigint };
+  usage_events: {
+    org_id: string;
+    event_id: string;
+    version: bigint;
+    amount_ucr: bigint;
+    user_id: string | null;
+    model: string | null;
+    created_at: Date;
+  };
+  purchases: {
+    org_id: string;
+    purchase_id: string;
+    status: PurchaseStatus;
+    amount_minor: bigint;
+    currency: string;
+    credits_per_major_unit: bigint;
+    credits_ucr: bigint;
+    return_uri: string | null;
+    return_token: string;
+    session_id: string | null;
+    checkout_url: string | null;
+    payment_intent_id: string | null;
+    created_by: string;
+    created_at: Date;
+    expires_at: Date;
+    /** When Stripe was last asked about it. */
+    checked_at: Date | null;
+    cancel_requested_at: Date | null;
+    credited_at: Date | null;
+    balance_version: bigint | null;
+    refunded_minor: Generated<bigint>;
+    dispute: string | null;
+    receipt_url: string | null;
+    invoice_url: string | null;
+    failure_code: string | null;
+  };
+  idempotency_keys: {
+    org_id: string;
+    route: string;
+    principal_id: string;
+    key: string;
+    request_hash: string;
+    /** The purchase made under this key; a retry after a crash goes on with it. */
+    purchase_id: string;
+    /** The server process at work on it, or null when none is. */
+    held_by: string | null;
+    held_at: Date;
+    answer_status: number | null;
+    answer_body: ColumnType<Record<string, unknown> | null, string | null, string | null>;
+    created_at: Date;
+  };
+  stripe_events: {
+    event_key: string;
+    event_id: string | null;
+    type: string;
+    session_id: string | null;
+    status: StripeEventStatus;
+    org_id: string | null;
+    received_at: Date;
+    settled_at: Date | null;
+  };
+  outbox: { org_id: string; sequence: bigint; event: string; data: Json; created_at: Date };
+}
+
+export const roles = ['admin', 'team_owner', 'team_lead', 'user', 'service'] as const;
+export type Role = (typeof roles)[number];
+
+export const grantKinds = ['included', 'promotional', 'purchased'] as const;
+export type GrantKind = (typeof grantKinds)[number];
+
+/** `grant` (one per grant), `debt` and `hold` are the organisation's; the others are where credits come from and go to. */
+export const accountKinds = [
+  'grant',
+  'debt',
+  'hold',
+  'payments',
+  'promotions',
+  'plan',
+  'usage',
+  'breakage',
+  'adjustments',
+] as const;
+export type AccountKind = (typeof accountKinds)[number];
+
+export const transactionTypes = [
+  'purchase',
+  'grant',
+  'usage',
+  'refund',
+  'dispute_hold',
+  'dispute_release',
+  'expiry',
+  'void',
+  'adjustment',
+  'hold',
+  'release',
+] as const;
+export type TransactionType = (typeof transactionTypes)[number];
+
+/** `received` until its effect is committed; `ignored`: not ours to act on; `quarantined`: a person must look. */
+export const stripeEventStatuses = ['received', 'done', 'ignored', 'quarantined'] as const;
+export type StripeEventStatus = (typeof stripeEventStatuses)[number];

@@ -1,0 +1,226 @@
+// The open event streams: each organisation's outbox is read once for all who listen to it, in the outbox's order.
+import type { ServerResponse } from 'node:http';
+import type { FastifyBaseLogger } from 'fastify';
+import { type EventName, HEARTBEAT_MS } from '../../protocol/api.ts';
+import type { Member } from './access.ts';
+import { type Clock, MINUTE_MS } from './clock.ts';
+import type { Database } from './database/database.ts';
+import { balanceOnTheWire, readBalance } from './ledger/balance.ts';
+import { outboxRange, readOutbox } from './outbox.ts';
+import { RequestRefused } from './problems.ts';
+
+/** How long a client waits before it opens a stream again, in ms. */
+const RETRY_MS = 3_000;
+/** More than ten editors on two machines; a client that leaks streams is stopped here. */
+const STREAMS_PER_PRINCIPAL = 20;
+/** A reader this far behind is let go; it resumes where it was. */
+const MAX_UNREAD_BYTES = 256 * 1024;
+/** After this a stream is renewed, so that a revoked token or a changed role counts here too. */
+const MAX_AGE_MS = 15 * MINUTE_MS;
+const ROWS_AT_ONCE = 500;
+
+interface Stream {
+  readonly principalId: string;
+  readonly out: ServerResponse;
+  readonly openedAt: Date;
+  cursor: bigint;
+}
+
+/** One organisation's listeners. Whatever reads or moves a cursor takes its turn, so no row is skipped or sent twice. */
+class Channel {
+  readonly streams = new Set<Stream>();
+  cursor = 0n;
+  #turn: Promise<void> = Promise.resolve();
+
+  takeTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+}
+
+interface Parts {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly heartbeatMs?: number;
+  readonly log: FastifyBaseLogger;
+}
+
+export class EventStreams {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #heartbeatMs: number;
+  readonly #log: FastifyBaseLogger;
+  readonly #channels = new Map<string, Channel>();
+  readonly #opened = new Map<string, number>();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #unlisten: (() => Promise<void>) | undefined;
+  readonly #closing = new AbortController();
+
+  constructor({ database, clock, heartbeatMs = HEARTBEAT_MS, log }: Parts) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#heartbeatMs = heartbeatMs;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    this.#unlisten = await this.#database.listen('outbox', orgId => this.#pump(orgId));
+    this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs).unref();
+  }
+
+  /** Ends every stream with a reason, so that clients know to come back. */
+  async close(reason: string): Promise<void> {
+    this.#closing.abort();
+    clearInterval(this.#heartbeat);
+    await this.#unlisten?.();
+    for (const channel of this.#channels.values()) {
+      await channel.takeTurn(async () => {
+        for (const stream of channel.streams) {
+          end(stream, reason);
+        }
+      });
+    }
+  }
+
+  /** @throws {RequestRefused} when the principal has too many open, or the server is closing. */
+  checkRoom(member: Member): void {
+    if (this.#closing.signal.aborted) {
+      throw new RequestRefused('unavailable', { retry_after_s: RETRY_MS / 1_000 });
+    }
+    if ((this.#opened.get(member.principal.id) ?? 0) >= STREAMS_PER_PRINCIPAL) {
+      throw new RequestRefused('rate_limited', { retry_after_s: 60 });
+    }
+  }
+
+  /** Takes over an answer whose head has been written: what was missed, the balance as it is, then what happens. */
+  async open(member: Member, lastEventId: bigint | undefined, out: ServerResponse): Promise<void> {
+    const { orgId } = member;
+    const stream: Stream = { principalId: member.principal.id, out, openedAt: this.#clock(), cursor: 0n };
+    const channel = this.#channels.get(orgId) ?? new Channel();
+    this.#channels.set(orgId, channel);
+    this.#count(stream, 1);
+    out.once('close', () => {
+      this.#count(stream, -1);
+      channel.streams.delete(stream);
+    });
+    // A connection that breaks is an ordinary end.
+    out.on('error', () => {});
+    out.write(`retry: ${RETRY_MS}\n\n`);
+    await channel.takeTurn(async () => {
+      const now = this.#clock();
+      const figures = await readBalance(this.#database.query, orgId, now);
+      if (lastEventId !== undefined) {
+        await this.#catchUp(stream, orgId, lastEventId, figures.outboxSequence);
+      }
+      const balance = balanceOnTheWire(figures, now);
+      stream.cursor = figures.outboxSequence;
+      send(stream, 'balance.updated', {
+        version: balance.version,
+        available_ucr: balance.available_ucr,
+        level: balance.low_balance.level,
+        as_of: balance.as_of,
+      });
+      if (channel.streams.size === 0) {
+        channel.cursor = stream.cursor;
+      }
+      if (!out.closed && !this.#closing.signal.aborted) {
+        channel.streams.add(stream);
+      } else {
+        end(stream, 'shutdown');
+      }
+    });
+  }
+
+  async #catchUp(stream: Stream, orgId: string, lastEventId: bigint, upTo: bigint): Promise<void> {
+    const { oldest, newest } = await outboxRange(this.#database.query, orgId);
+    // An id from the future was given out before the database was restored from a backup.
+    if (lastEventId < oldest - 1n || lastEventId > newest) {
+      stream.cursor = upTo;
+      send(stream, 'resync', {});
+      return;
+    }
+    stream.cursor = lastEventId;
+    while (stream.cursor < upTo) {
+      const rows = await readOutbox(this.#database.query, orgId, stream.cursor, ROWS_AT_ONCE);
+      for (const row of rows) {
+        stream.cursor = row.sequence;
+        send(stream, row.event, row.data);
+      }
+      if (rows.length === 0) {
+        break;
+      }
+    }
+  }
+
+  /** The bell rang: everything new goes to everyone who listens. */
+  #pump(orgId: string): void {
+    const channel = this.#channels.get(orgId);
+    if (!channel) {
+      return;
+    }
+    channel
+      .takeTurn(async () => {
+        if (channel.streams.size === 0) {
+          this.#channels.delete(orgId);
+          return;
+        }
+        const rows = await readOutbox(this.#database.query, orgId, channel.cursor, ROWS_AT_ONCE);
+        for (const row of rows) {
+          channel.cursor = row.sequence;
+          for (const stream of channel.streams) {
+            if (row.sequence > stream.cursor) {
+              stream.cursor = row.sequence;
+              send(stream, row.event, row.data);
+            }
+          }
+        }
+        if (rows.length === ROWS_AT_ONCE) {
+          this.#pump(orgId);
+        }
+      })
+      .catch(error => this.#log.error({ err: error, org: orgId }, 'outbox could not be read'));
+  }
+
+  #beat(): void {
+    const now = this.#clock().getTime();
+    for (const channel of this.#channels.values()) {
+      for (const stream of channel.streams) {
+        if (now - stream.openedAt.getTime() > MAX_AGE_MS) {
+          end(stream, 'renew');
+        } else {
+          write(stream, ':\n\n');
+        }
+      }
+    }
+  }
+
+  #count(stream: Stream, change: 1 | -1): void {
+    const open = (this.#opened.get(stream.principalId) ?? 0) + change;
+    if (open > 0) {
+      this.#opened.set(stream.principalId, open);
+    } else {
+      this.#opened.delete(stream.principalId);
+    }
+  }
+}
+
+function send(stream: Stream, event: EventName | (string & {}), data: Record<string, unknown>): void {
+  write(stream, `id: ${stream.cursor}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+/** Without an id: the client's last id stays that of the last event it has seen. */
+function end({ out }: Stream, reason: string): void {
+  if (out.writableEnded) {
+    return;
+  }
+  out.end(`event: stream.closing\ndata: ${JSON.stringify({ reason })}\n\n`);
+}
+
+function write({ out }: Stream, text: string): void {
+  if (out.writableLength > MAX_UNREAD_BYTES) {
+    out.destroy();
+  } else if (!out.writableEnded) {
+    out.write(text);
+  }
+}

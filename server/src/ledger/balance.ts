@@ -1,0 +1,160 @@
+// What an organisation's balance is at a moment, read from the projection in one statement.
+import { sql } from 'kysely';
+import type { Balance } from '../../../protocol/api.ts';
+import type { Query } from '../database/database.ts';
+
+export interface BalanceFigures {
+  readonly orgId: string;
+  readonly version: bigint;
+  readonly outboxSequence: bigint;
+  readonly availableUcr: bigint;
+  readonly includedUcr: bigint;
+  readonly purchasedUcr: bigint;
+  readonly promotionalUcr: bigint;
+  readonly heldUcr: bigint;
+  readonly debtUcr: bigint;
+  /** The plan's grants of the running period; null when no plan grants anything. */
+  readonly period: { readonly grantedUcr: bigint; readonly start: Date; readonly end: Date } | null;
+  readonly nextExpiry: { readonly at: Date; readonly amountUcr: bigint } | null;
+  readonly measure: { readonly version: bigint; readonly totalUcr: bigint } | null;
+  readonly lowBalanceThresholdUcr: bigint | null;
+}
+
+interface Row {
+  version: bigint;
+  outbox_sequence: bigint;
+  measure_version: bigint | null;
+  measure_total_ucr: bigint | null;
+  low_balance_threshold_ucr: bigint | null;
+  included: bigint;
+  purchased: bigint;
+  promotional: bigint;
+  held: bigint;
+  debt: bigint;
+  period_granted: bigint | null;
+  period_start: Date | null;
+  period_end: Date | null;
+  expiry_at: Date | null;
+  expiry_amount: bigint | null;
+}
+
+/** A credit is unusable at the very moment of its `expires_at`. */
+export async function readBalance(query: Query, orgId: string, now: Date): Promise<BalanceFigures> {
+  const { rows } = await sql<Row>`
+    with usable as (
+      select a.kind as account, a.balance_ucr, g.kind, g.expires_at
+      from accounts a left join grants g on g.org_id = a.org_id and g.grant_id = a.account_id
+      where a.org_id = ${orgId} and a.balance_ucr <> 0 and a.kind in ('grant', 'debt', 'hold')
+        and (a.kind <> 'grant' or (g.effective_at <= ${now} and (g.expires_at is null or g.expires_at > ${now})))
+    ), period as (
+      select sum(granted_ucr)::bigint as granted, min(effective_at) as starts, min(expires_at) as ends
+      from grants
+      where org_id = ${orgId} and kind = 'included' and effective_at <= ${now} and expires_at > ${now}
+    ), expiry as (
+      select expires_at, sum(balance_ucr)::bigint as amount from usable
+      where expires_at is not null group by expires_at order by expires_at limit 1
+    )
+    select o.version, o.outbox_sequence, o.measure_version, o.measure_total_ucr, o.low_balance_threshold_ucr,
+      coalesce((select sum(balance_ucr) from usable where kind = 'included'), 0)::bigint as included,
+      coalesce((select sum(balance_ucr) from usable where kind = 'purchased'), 0)::bigint as purchased,
+      coalesce((select sum(balance_ucr) from usable where kind = 'promotional'), 0)::bigint as promotional,
+      coalesce((select sum(balance_ucr) from usable where account = 'hold'), 0)::bigint as held,
+      coalesce((select -sum(balance_ucr) from usable where account = 'debt'), 0)::bigint as debt,
+      period.granted as period_granted, period.starts as period_start, period.ends as period_end,
+      expiry.expires_at as expiry_at, expiry.amount as expiry_amount
+    from organisations o cross join period left join expiry on true
+    where o.org_id = ${orgId}`.execute(query);
+  const row = rows[0];
+  if (!row) {
+    throw new Error(`organisation ${orgId} is gone`);
+  }
+  return {
+    orgId,
+    version: row.version,
+    outboxSequence: row.outbox_sequence,
+    availableUcr: row.included + row.purchased + row.promotional - row.held - row.debt,
+    includedUcr: row.included,
+    purchasedUcr: row.purchased,
+    promotionalUcr: row.promotional,
+    heldUcr: row.held,
+    debtUcr: row.debt,
+    period:
+      row.period_granted !== null && row.period_start && row.period_end
+        ? { grantedUcr: row.period_granted, start: row.period_start, end: row.period_end }
+        : null,
+    nextExpiry:
+      row.expiry_at && row.expiry_amount !== null
+        ? { at: row.expiry_at, amountUcr: row.expiry_amount }
+        : null,
+    measure:
+      row.measure_version !== null && row.measure_total_ucr !== null
+        ? { version: row.measure_version, totalUcr: row.measure_total_ucr }
+        : null,
+    lowBalanceThresholdUcr: row.low_balance_threshold_ucr,
+  };
+}
+
+/**
+ * `low` at the threshold, `critical` at two fifths of it. An organisation that set none gets a quarter of what was
+ * available after the last top-up, so that low and critical are at 75 % and 90 % used.
+ */
+export function lowBalance(balance: BalanceFigures): { thresholdUcr: bigint; level: string } {
+  const measuredUcr = balance.measure?.totalUcr ?? 0n;
+  const thresholdUcr = balance.lowBalanceThresholdUcr ?? (measuredUcr > 0n ? measuredUcr / 4n : 0n);
+  const { availableUcr } = balance;
+  const level =
+    availableUcr <= 0n
+      ? 'depleted'
+      : availableUcr <= (thresholdUcr * 2n) / 5n
+        ? 'critical'
+        : availableUcr <= thresholdUcr
+          ? 'low'
+          : 'ok';
+  return { thresholdUcr, level };
+}
+
+/** As the contract says it. Every figure was checked to fit JSON when it was posted. */
+export function balanceOnTheWire(balance: BalanceFigures, now: Date): Balance {
+  const { thresholdUcr, level } = lowBalance(balance);
+  return {
+    org_id: balance.orgId,
+    unit: 'credits',
+    available_ucr: Number(balance.availableUcr),
+    included: balance.period
+      ? {
+          state: 'available',
+          granted_ucr: Number(balance.period.grantedUcr),
+          remaining_ucr: Number(balance.includedUcr),
+          period_start: balance.period.start.toISOString(),
+          resets_at: balance.period.end.toISOString(),
+        }
+      : { state: 'unavailable', reason: 'no_plan' },
+    purchased: { remaining_ucr: Number(balance.purchasedUcr) },
+    promotional: { remaining_ucr: Number(balance.promotionalUcr) },
+    held_ucr: Number(balance.heldUcr),
+    debt_ucr: Number(balance.debtUcr),
+    next_expiry: balance.nextExpiry && {
+      at: balance.nextExpiry.at.toISOString(),
+      amount_ucr: Number(balance.nextExpiry.amountUcr),
+    },
+    usage: usageSinceTopUp(balance),
+    low_balance: { threshold_ucr: Number(thresholdUcr), level },
+    version: Number(balance.version),
+    as_of: now.toISOString(),
+  };
+}
+
+/** Null before the first grant, and when a grant only paid back debt: there is nothing to be a percentage of. */
+function usageSinceTopUp(balance: BalanceFigures): Balance['usage'] {
+  const { measure } = balance;
+  if (!measure || measure.totalUcr <= 0n) {
+    return null;
+  }
+  const usedUcr = measure.totalUcr - balance.availableUcr;
+  return {
+    basis: 'since_top_up',
+    period_id: `top_up_${measure.version}`,
+    used_ucr: Number(usedUcr > 0n ? usedUcr : 0n),
+    total_ucr: Number(measure.totalUcr),
+  };
+}

@@ -1,0 +1,84 @@
+// The program: reads the configuration, opens the database, listens, and stops in order when told to.
+import { buildApp } from './app.ts';
+import { systemClock } from './clock.ts';
+import { type Config, ConfigFaults, helpText, readConfig } from './config.ts';
+import { openEmbedded } from './database/database.ts';
+import { DataDirectoryLocked } from './database/lock.ts';
+import { SchemaTooNew } from './database/migrate.ts';
+import { createLog } from './log.ts';
+import { plant, readSeedFile, SeedFault } from './seed.ts';
+
+async function serve(config: Config): Promise<void> {
+  const log = createLog(config.logLevel);
+  const seed = config.seedFile === undefined ? undefined : readSeedFile(config.seedFile);
+  const database = await openEmbedded(config.dataDir);
+  const app = await buildApp({ config, database, log });
+  try {
+    if (seed) {
+      await plant(database, app.parts.ledger, systemClock, seed);
+    }
+    await app.parts.bookKeeper.start();
+    const address = await app.listen({ host: config.host, port: config.port });
+    app.parts.reconciler.start(config.reconcileMs);
+    console.log(`Credits server is listening on ${address} (pages for people: ${config.publicUrl}).`);
+    console.log(
+      `Payments: ${config.payments?.mode ?? 'none, nothing can be bought'}. Data: ${config.dataDir}.`,
+    );
+  } catch (error) {
+    await app.close();
+    await database.close();
+    throw error;
+  }
+
+  const stop = async (signal: string) => {
+    process.removeAllListeners('SIGINT').removeAllListeners('SIGTERM');
+    console.log(`${signal}: stopping.`);
+    await app.close();
+    await database.close();
+    console.log('Stopped.');
+    process.exit(0);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+}
+
+/** Faults a person can mend get a sentence; anything else is a bug and keeps its stack. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigFaults) {
+    return [
+      error.message,
+      ...error.faults.map(fault => `  ${fault}`),
+      'credits-server --help lists them all.',
+    ].join('\n');
+  }
+  if (error instanceof DataDirectoryLocked) {
+    return `${error.message} Stop it first, or choose another DATA_DIR.`;
+  }
+  if (error instanceof SchemaTooNew) {
+    return `${error.message} Start that version, or restore a backup.`;
+  }
+  if (error instanceof SeedFault) {
+    return error.message;
+  }
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error) {
+    return `Port ${error.port} is in use by another program. Stop it first, or choose another PORT.`;
+  }
+  if (error instanceof Error && 'code' in error && error.code === 'EACCES') {
+    return `Not allowed: ${error.message}.`;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+const [argument, ...more] = process.argv.slice(2);
+if (argument === '--help' || argument === '-h') {
+  console.log(helpText());
+} else if (argument !== undefined || more.length > 0) {
+  console.error(`Unknown argument ${argument}. The server is configured by its environment: see --help.`);
+  process.exitCode = 2;
+} else {
+  try {
+    await serve(readConfig(process.env));
+  } catch (error) {
+    console.error(explain(error));
+    process.exit(1);
+  }
+}

@@ -1,0 +1,66 @@
+// The outbox: what happened to an organisation, in one order, written in the same transaction as what happened.
+import type { z } from 'zod/mini';
+import type { EventData, EventName, events } from '../../protocol/api.ts';
+import type { Query, Tx } from './database/database.ts';
+
+export interface OutboxRow {
+  readonly sequence: bigint;
+  readonly event: string;
+  readonly data: Record<string, unknown>;
+}
+
+type OutboxEvent = Exclude<EventName, 'resync' | 'stream.closing'>;
+
+/** Takes the organisation's row lock until the transaction ends, so sequences commit in their order. */
+export async function tell<N extends OutboxEvent>(
+  tx: Tx,
+  orgId: string,
+  event: N,
+  data: EventData<N> & z.infer<(typeof events)[N]>,
+  at: Date,
+): Promise<void> {
+  const { outbox_sequence } = await tx
+    .updateTable('organisations')
+    .set(row => ({ outbox_sequence: row('outbox_sequence', '+', 1n) }))
+    .where('org_id', '=', orgId)
+    .returning('outbox_sequence')
+    .executeTakeFirstOrThrow();
+  await tx
+    .insertInto('outbox')
+    .values({ org_id: orgId, sequence: outbox_sequence, event, data: JSON.stringify(data), created_at: at })
+    .execute();
+}
+
+/** What came after `sequence`, oldest first. */
+export function readOutbox(query: Query, orgId: string, after: bigint, limit: number): Promise<OutboxRow[]> {
+  return query
+    .selectFrom('outbox')
+    .select(['sequence', 'event', 'data'])
+    .where('org_id', '=', orgId)
+    .where('sequence', '>', after)
+    .orderBy('sequence')
+    .limit(limit)
+    .execute();
+}
+
+/** The oldest and newest sequence one can resume from; `oldest` is the newest plus one when nothing is kept. */
+export async function outboxRange(query: Query, orgId: string): Promise<{ oldest: bigint; newest: bigint }> {
+  const row = await query
+    .selectFrom('organisations')
+    .leftJoin('outbox', 'outbox.org_id', 'organisations.org_id')
+    .select(({ fn }) => ['organisations.outbox_sequence', fn.min('outbox.sequence').as('oldest')])
+    .where('organisations.org_id', '=', orgId)
+    .groupBy(['organisations.org_id', 'organisations.outbox_sequence'])
+    .executeTakeFirstOrThrow();
+  return { newest: row.outbox_sequence, oldest: row.oldest ?? row.outbox_sequence + 1n };
+}
+
+/** Streams resume within a day; whoever was away longer is told to ask for everything again. */
+export const OUTBOX_KEPT_MS = 24 * 3_600_000;
+
+export async function forgetOldRows(query: Query, now: Date): Promise<void> {
+  await query
+    .deleteFrom('outbox')
+    .where('created_at', '<', new Date(now.getTime() - OUTBOX_KEPT_MS))
+    .execute();
+}

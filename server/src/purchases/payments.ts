@@ -1,0 +1,264 @@
+// The payment side: Stripe through its own SDK, behind the five things that the house asks of it.
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import Stripe from 'stripe';
+import { type Clock, SECOND_MS } from '../clock.ts';
+import type { Config, PaymentsConfig } from '../config.ts';
+import { RequestRefused } from '../problems.ts';
+
+/** What is asked of the payment page. */
+export interface Order {
+  readonly purchaseId: string;
+  readonly orgId: string;
+  readonly orgName: string;
+  readonly amountMinor: number;
+  readonly currency: string;
+  /** Whole credits, as named on the payment page and the invoice. */
+  readonly creditsText: string;
+  readonly email: string | null;
+  readonly expiresAt: Date;
+  /** Where the payment page sends people afterwards. */
+  readonly returnUrl: string;
+  readonly canceledUrl: string;
+}
+
+/** A Checkout Session as far as it matters here. Null: the payment side did not say. */
+export interface Session {
+  readonly id: string;
+  readonly url: string | null;
+  readonly mode: string;
+  readonly status: string | null;
+  readonly paymentStatus: string;
+  /** A delayed payment method has failed for good. */
+  readonly paymentFailed: boolean;
+  readonly currency: string | null;
+  readonly subtotalMinor: number | null;
+  readonly livemode: boolean;
+  readonly clientReferenceId: string | null;
+  readonly orgId: string | null;
+  readonly purchaseId: string | null;
+  readonly paymentIntentId: string | null;
+  readonly receiptUrl: string | null;
+  readonly invoiceUrl: string | null;
+}
+
+/** A delivery whose signature is good. */
+export interface Notice {
+  /** One per delivered event; deliveries of the same event have the same. */
+  readonly key: string;
+  readonly eventId: string | null;
+  readonly type: string;
+  readonly sessionId: string | null;
+  readonly livemode: boolean | null;
+}
+
+export interface Payments {
+  readonly mode: 'live' | 'test' | 'sandbox';
+  /** Makes the payment page; with the same purchase again it is the same page. */
+  open(order: Order): Promise<Session>;
+  /** Undefined when the payment side knows no such session. */
+  read(sessionId: string): Promise<Session | undefined>;
+  /** False when the session is not open any more. */
+  expire(sessionId: string): Promise<boolean>;
+  /** @throws {RequestRefused} `invalid_signature`, whatever exactly is wrong with it. */
+  receive(rawBody: Buffer, signature: string | undefined): Notice;
+}
+
+/** All of its methods but `receive` answer failure with `payment_provider_unavailable`. */
+export function paymentsFrom(config: Config, clock: Clock, sdk?: Stripe.StripeConfig): Payments | undefined {
+  return config.payments && new StripePayments(config.payments, clock, sdk);
+}
+
+/** Stripe's own default. Source: https://docs.stripe.com/webhooks#replay-attacks */
+const TOLERANCE_S = 300;
+
+export class StripePayments implements Payments {
+  readonly mode: PaymentsConfig['mode'];
+  readonly #stripe: Stripe;
+  readonly #webhookSecrets: readonly string[];
+  readonly #unitPriceId: string | undefined;
+  readonly #clock: Clock;
+
+  constructor(
+    { secretKey, webhookSecrets, apiUrl, unitPriceId, mode }: PaymentsConfig,
+    clock: Clock,
+    sdk: Stripe.StripeConfig = {},
+  ) {
+    this.mode = mode;
+    this.#webhookSecrets = webhookSecrets;
+    this.#unitPriceId = unitPriceId;
+    this.#clock = clock;
+    this.#stripe = new Stripe(secretKey, {
+      ...(apiUrl && {
+        protocol: apiUrl.protocol === 'https:' ? 'https' : 'http',
+        host: apiUrl.hostname,
+        port: Number(apiUrl.port) || (apiUrl.protocol === 'https:' ? 443 : 80),
+      }),
+      timeout: 10 * SECOND_MS,
+      maxNetworkRetries: 2,
+      telemetry: false,
+      ...sdk,
+    });
+  }
+
+  async open(order: Order): Promise<Session> {
+    const metadata = { org_id: order.orgId, purchase_id: order.purchaseId };
+    const name = `${order.creditsText} credits for ${order.orgName}`;
+    const session = await this.#ask(() =>
+      this.#stripe.checkout.sessions.create(
+        {
+          mode: 'payment',
+          line_items: [
+            this.#unitPriceId === undefined
+              ? {
+                  price_data: {
+                    currency: order.currency,
+                    unit_amount: order.amountMinor,
+                    product_data: { name },
+                  },
+                  quantity: 1,
+                }
+              : { price: this.#unitPriceId, quantity: order.amountMinor },
+          ],
+          client_reference_id: order.orgId,
+          metadata,
+          // Refunds and disputes name the payment, not the session.
+          payment_intent_data: { metadata, description: name },
+          invoice_creation: { enabled: true },
+          ...(order.email !== null && { customer_email: order.email }),
+          expires_at: Math.floor(order.expiresAt.getTime() / 1_000),
+          success_url: order.returnUrl,
+          cancel_url: order.canceledUrl,
+        },
+        { idempotencyKey: order.purchaseId },
+      ),
+    );
+    return summary(session);
+  }
+
+  async read(sessionId: string): Promise<Session | undefined> {
+    try {
+      return summary(
+        await this.#ask(() =>
+          this.#stripe.checkout.sessions.retrieve(sessionId, {
+            expand: ['payment_intent.latest_charge', 'invoice'],
+          }),
+        ),
+      );
+    } catch (error) {
+      if (error instanceof RequestRefused && isMissing(error.cause)) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async expire(sessionId: string): Promise<boolean> {
+    try {
+      await this.#ask(() => this.#stripe.checkout.sessions.expire(sessionId));
+      return true;
+    } catch (error) {
+      if (error instanceof RequestRefused && error.cause instanceof Stripe.errors.StripeInvalidRequestError) {
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  receive(rawBody: Buffer, signature: string | undefined): Notice {
+    const nowS = Math.floor(this.#clock().getTime() / 1_000);
+    const times = (signature ?? '').split(',').filter(part => part.trim().startsWith('t='));
+    const timestampS = times.length === 1 ? Number(times[0]?.trim().slice(2)) : Number.NaN;
+    // The SDK checks the age only, and accepts a time ten years ahead: a captured delivery could then be replayed for as long.
+    if (signature === undefined || !(timestampS <= nowS + TOLERANCE_S) || !isPlainUtf8(rawBody)) {
+      throw new RequestRefused('invalid_signature');
+    }
+    for (const secret of this.#webhookSecrets) {
+      try {
+        const event = this.#stripe.webhooks.constructEvent(
+          rawBody,
+          signature,
+          secret,
+          TOLERANCE_S,
+          undefined,
+          nowS * 1_000,
+        );
+        return notice(event, rawBody);
+      } catch (error) {
+        if (!(error instanceof Stripe.errors.StripeSignatureVerificationError)) {
+          throw new RequestRefused('invalid_signature', {}, { cause: error });
+        }
+        // Perhaps the other secret, while one is being rotated.
+      }
+    }
+    throw new RequestRefused('invalid_signature');
+  }
+
+  async #ask<T extends { object: string }>(call: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await call();
+      // The SDK takes an answer that is not Stripe's for a result.
+      if (answer.object !== 'checkout.session') {
+        throw new Error('the payment side did not answer with a Checkout Session');
+      }
+      return answer;
+    } catch (error) {
+      throw new RequestRefused('payment_provider_unavailable', { retry_after_s: 5 }, { cause: error });
+    }
+  }
+}
+
+/** The SDK signs the decoded text, and decoding drops a byte order mark and evens out broken bytes: other bytes, same signature. */
+function isPlainUtf8(bytes: Buffer): boolean {
+  return isUtf8(bytes) && !bytes.subarray(0, 3).equals(BYTE_ORDER_MARK);
+}
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Stripe.errors.StripeInvalidRequestError && error.statusCode === 404;
+}
+
+function summary(session: Stripe.Checkout.Session): Session {
+  const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null;
+  const charge = typeof intent?.latest_charge === 'object' ? intent.latest_charge : null;
+  const invoice = typeof session.invoice === 'object' ? session.invoice : null;
+  return {
+    id: session.id,
+    url: session.url ?? null,
+    mode: session.mode,
+    status: session.status ?? null,
+    paymentStatus: session.payment_status,
+    // A delayed payment that fails leaves the session complete and unpaid, and its payment in want of another method.
+    paymentFailed:
+      session.status === 'complete' &&
+      session.payment_status === 'unpaid' &&
+      (intent?.status === 'requires_payment_method' || intent?.status === 'canceled'),
+    currency: session.currency ?? null,
+    subtotalMinor: session.amount_subtotal ?? null,
+    livemode: session.livemode,
+    clientReferenceId: session.client_reference_id ?? null,
+    orgId: session.metadata?.['org_id'] ?? null,
+    purchaseId: session.metadata?.['purchase_id'] ?? null,
+    paymentIntentId:
+      intent?.id ?? (typeof session.payment_intent === 'string' ? session.payment_intent : null),
+    receiptUrl: charge?.receipt_url ?? null,
+    invoiceUrl: invoice?.hosted_invoice_url ?? null,
+  };
+}
+
+function notice(event: Stripe.Event, rawBody: Buffer): Notice {
+  const object = event.data?.object as { object?: string; id?: string; livemode?: boolean } | undefined;
+  const sessionId = object?.object === 'checkout.session' && object.id ? object.id : null;
+  // A stand-in may send events without an id: then a session has one event of a type.
+  const key =
+    event.id ??
+    (sessionId === null ? createHash('sha256').update(rawBody).digest('hex') : `${sessionId}:${event.type}`);
+  return {
+    key,
+    eventId: event.id ?? null,
+    type: event.type,
+    sessionId,
+    livemode: event.livemode ?? object?.livemode ?? null,
+  };
+}

@@ -1,0 +1,112 @@
+// A purchase: its row, what may become of it, and what is told of it.
+import type { Selectable } from 'kysely';
+import type { Purchase, PurchaseStatus } from '../../../protocol/api.ts';
+import type { Query, Tx } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { tell } from '../outbox.ts';
+
+export type PurchaseRow = Selectable<Tables['purchases']> & {
+  readonly created_by_name: string;
+  readonly org_name: string;
+};
+
+/** Still waiting for something to happen on the payment side. */
+export const underWay: readonly PurchaseStatus[] = ['creating', 'open', 'processing'];
+
+/**
+ * What a status may become. Money that was taken is always credited, however late, so what looks like an end still
+ * leads to `credited`; only a person can say what comes after `needs_review`.
+ */
+export const mayBecome: Record<PurchaseStatus, readonly PurchaseStatus[]> = {
+  creating: ['open', 'processing', 'credited', 'expired', 'canceled', 'failed', 'needs_review'],
+  open: ['processing', 'credited', 'expired', 'canceled', 'failed', 'needs_review'],
+  processing: ['credited', 'failed', 'needs_review'],
+  expired: ['processing', 'credited', 'needs_review'],
+  canceled: ['processing', 'credited', 'needs_review'],
+  failed: ['credited', 'needs_review'],
+  needs_review: [],
+  credited: [],
+};
+
+const failures: Record<string, string> = {
+  payment_failed: 'The payment did not go through. Nothing was credited.',
+  not_opened: 'The payment page could not be opened in time. Nothing was charged.',
+};
+
+export function selectPurchases(query: Query) {
+  return query
+    .selectFrom('purchases')
+    .innerJoin('principals', 'principals.principal_id', 'purchases.created_by')
+    .innerJoin('organisations', 'organisations.org_id', 'purchases.org_id')
+    .selectAll('purchases')
+    .select(['principals.name as created_by_name', 'organisations.name as org_name']);
+}
+
+/** Changes a purchase and tells its listeners, in the caller's transaction. @throws when the status may not become this. */
+export async function changePurchase(
+  tx: Tx,
+  purchase: Pick<PurchaseRow, 'org_id' | 'purchase_id' | 'status'>,
+  change: Partial<Omit<Selectable<Tables['purchases']>, 'org_id' | 'purchase_id'>> & {
+    status: PurchaseStatus;
+  },
+  at: Date,
+): Promise<void> {
+  const changed = await tx
+    .updateTable('purchases')
+    .set(change)
+    .where('org_id', '=', purchase.org_id)
+    .where('purchase_id', '=', purchase.purchase_id)
+    .where('status', '=', purchase.status)
+    .executeTakeFirstOrThrow();
+  if (!mayBecome[purchase.status].includes(change.status) || changed.numUpdatedRows !== 1n) {
+    throw new Error(
+      `purchase ${purchase.purchase_id} cannot become ${change.status} from ${purchase.status}`,
+    );
+  }
+  await tellPurchase(tx, purchase, change.status, change.balance_version ?? null, at);
+}
+
+export function tellPurchase(
+  tx: Tx,
+  purchase: Pick<PurchaseRow, 'org_id' | 'purchase_id'>,
+  status: PurchaseStatus,
+  balanceVersion: bigint | null,
+  at: Date,
+): Promise<void> {
+  return tell(
+    tx,
+    purchase.org_id,
+    'purchase.updated',
+    {
+      id: purchase.purchase_id,
+      status,
+      balance_version: balanceVersion === null ? null : Number(balanceVersion),
+    },
+    at,
+  );
+}
+
+export function purchaseOnTheWire(row: PurchaseRow): Purchase {
+  return {
+    id: row.purchase_id,
+    org_id: row.org_id,
+    status: row.status,
+    amount_minor: Number(row.amount_minor),
+    currency: row.currency,
+    credits_ucr: Number(row.credits_ucr),
+    checkout_url: row.status === 'open' ? row.checkout_url : null,
+    expires_at: row.expires_at.toISOString(),
+    created_by: { id: row.created_by, name: row.created_by_name },
+    created_at: row.created_at.toISOString(),
+    credited_at: row.credited_at?.toISOString() ?? null,
+    balance_version: row.balance_version === null ? null : Number(row.balance_version),
+    refunded_minor: Number(row.refunded_minor),
+    dispute: row.dispute,
+    receipt_url: row.receipt_url,
+    invoice_url: row.invoice_url,
+    failure:
+      row.failure_code === null
+        ? null
+        : { code: row.failure_code, message: failures[row.failure_code] ?? 'The purchase did not succeed.' },
+  };
+}

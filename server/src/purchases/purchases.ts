@@ -1,0 +1,289 @@
+// Purchases as people ask for them: what is on offer, buying, looking, canceling.
+import type { FastifyBaseLogger } from 'fastify';
+import type { CreatePurchase, Purchase, PurchaseList, PurchaseOptions } from '../../../protocol/api.ts';
+import { formatCredits } from '../../../protocol/format.ts';
+import { firstAdmin, type Member, may } from '../access.ts';
+import { type Clock, MINUTE_MS, SECOND_MS } from '../clock.ts';
+import type { Config } from '../config.ts';
+import type { Database } from '../database/database.ts';
+import { newId, newSecret } from '../ids.ts';
+import { lockOrganisation } from '../ledger/ledger.ts';
+import { RequestRefused } from '../problems.ts';
+import type { Fulfilment } from './fulfilment.ts';
+import { type IdempotencyKeys, type KeyUse, requestHash } from './idempotencyKeys.ts';
+import type { Payments } from './payments.ts';
+import {
+  changePurchase,
+  type PurchaseRow,
+  purchaseOnTheWire,
+  selectPurchases,
+  tellPurchase,
+  underWay,
+} from './purchase.ts';
+import { checkReturnUri, offerOnTheWire, quote } from './quote.ts';
+
+/** A payment page is open for this long. Stripe allows 30 minutes to 24 hours from the moment it is made. */
+const OPEN_FOR_MS = 60 * MINUTE_MS;
+/** Whoever asks, and however often: the payment side is asked about one purchase at most this often. */
+const CHECK_EVERY_MS = 2 * SECOND_MS;
+
+interface Parts {
+  readonly config: Config;
+  readonly database: Database;
+  readonly payments: Payments | undefined;
+  readonly fulfilment: Fulfilment;
+  readonly keys: IdempotencyKeys;
+  readonly clock: Clock;
+  readonly log: FastifyBaseLogger;
+}
+
+export class Purchases {
+  readonly #parts: Parts;
+  /** Looks at the payment side that are under way in this process, by purchase. */
+  readonly #looking = new Map<string, Promise<void>>();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  async options(member: Member): Promise<PurchaseOptions> {
+    const { config, database, payments } = this.#parts;
+    const isBuyer = may(member.role, 'purchase');
+    const blocked_reason = isBuyer ? (payments ? null : 'payments_unavailable') : 'not_admin';
+    return {
+      ...offerOnTheWire(config.offer),
+      can_purchase: blocked_reason === null,
+      blocked_reason,
+      contact: isBuyer ? null : ((await firstAdmin(database.query, member.orgId)) ?? null),
+      payment_mode: payments?.mode ?? 'none',
+    };
+  }
+
+  /** The same key and order give the same purchase, also when an earlier try was cut off. */
+  async create(
+    member: Member,
+    order: CreatePurchase,
+    key: string,
+  ): Promise<{ purchase: Purchase; replayed: boolean }> {
+    const { keys } = this.#parts;
+    const use: KeyUse = {
+      orgId: member.orgId,
+      route: 'POST purchases',
+      principalId: member.principal.id,
+      key,
+      requestHash: requestHash(order),
+    };
+    const claim = await keys.claim(use);
+    if (claim.kind === 'replay') {
+      return { purchase: claim.body as Purchase, replayed: true };
+    }
+    const purchaseId = claim.kind === 'resume' ? claim.purchaseId : await this.#store(member, order, use);
+    try {
+      const purchase = purchaseOnTheWire(await this.#openPage(member.orgId, purchaseId));
+      await keys.finish(use, 201, purchase);
+      return { purchase, replayed: false };
+    } catch (error) {
+      await keys.release(use);
+      throw error;
+    }
+  }
+
+  /** Admins see all purchases of their organisation, others their own. */
+  async get(member: Member, purchaseId: string): Promise<Purchase> {
+    return purchaseOnTheWire(await this.refreshed(await this.#visible(member, purchaseId)));
+  }
+
+  async list(member: Member, limit: number, after: string | undefined): Promise<PurchaseList> {
+    let query = selectPurchases(this.#parts.database.query)
+      .where('purchases.org_id', '=', member.orgId)
+      .orderBy('purchase_id', 'desc')
+      .limit(limit + 1);
+    if (!may(member.role, 'purchase')) {
+      query = query.where('created_by', '=', member.principal.id);
+    }
+    if (after !== undefined) {
+      query = query.where('purchase_id', '<', after);
+    }
+    const rows = await query.execute();
+    const data = rows.slice(0, limit).map(purchaseOnTheWire);
+    return { data, next_cursor: rows.length > limit ? (data.at(-1)?.id ?? null) : null };
+  }
+
+  /** Closes the payment page. Doing it twice is doing it once; a payment that was faster is credited all the same. */
+  async cancel(member: Member, purchaseId: string): Promise<Purchase> {
+    const { database, payments, fulfilment, clock } = this.#parts;
+    const { org_id: orgId } = await this.#visible(member, purchaseId);
+    const sessionId = await database.transaction(async tx => {
+      await lockOrganisation(tx, orgId);
+      const purchase = await byId(tx, orgId, purchaseId);
+      if (purchase.status === 'creating') {
+        // Whoever is making the page finds it canceled and closes the page again.
+        await changePurchase(tx, purchase, { status: 'canceled', cancel_requested_at: clock() }, clock());
+        return null;
+      }
+      if (purchase.status === 'open') {
+        // Stored first: the news of the page's end may come by webhook before expire() returns, and means canceled.
+        await tx
+          .updateTable('purchases')
+          .set({ cancel_requested_at: clock() })
+          .where('org_id', '=', orgId)
+          .where('purchase_id', '=', purchaseId)
+          .execute();
+        return purchase.session_id;
+      }
+      return null;
+    });
+    if (sessionId !== null && payments) {
+      await payments.expire(sessionId);
+      await fulfilment.fulfil(sessionId);
+    }
+    const purchase = await byId(database.query, orgId, purchaseId);
+    if (!['canceled', 'expired', 'failed'].includes(purchase.status)) {
+      throw new RequestRefused('purchase_not_open');
+    }
+    return purchaseOnTheWire(purchase);
+  }
+
+  /** The purchase that a return page is about. */
+  async byReturnToken(token: string): Promise<PurchaseRow | undefined> {
+    const purchase = await selectPurchases(this.#parts.database.query)
+      .where('return_token', '=', token)
+      .executeTakeFirst();
+    return purchase && this.refreshed(purchase);
+  }
+
+  /** The purchase after a look at the payment side, so that a webhook that never came heals itself (F48, F49). */
+  async refreshed(purchase: PurchaseRow): Promise<PurchaseRow> {
+    const { org_id: orgId, purchase_id: id, status, session_id: sessionId } = purchase;
+    if (!underWay.includes(status) || sessionId === null) {
+      return purchase;
+    }
+    // Whoever asks while somebody is looking waits for what that look brings.
+    const look =
+      this.#looking.get(id) ?? this.#look(orgId, id, sessionId).finally(() => this.#looking.delete(id));
+    this.#looking.set(id, look);
+    await look;
+    return byId(this.#parts.database.query, orgId, id);
+  }
+
+  async #look(orgId: string, purchaseId: string, sessionId: string): Promise<void> {
+    const { database, fulfilment, clock, log } = this.#parts;
+    const now = clock();
+    const turn = await database.query
+      .updateTable('purchases')
+      .set({ checked_at: now })
+      .where('org_id', '=', orgId)
+      .where('purchase_id', '=', purchaseId)
+      .where(({ or, eb }) =>
+        or([eb('checked_at', 'is', null), eb('checked_at', '<=', new Date(now.getTime() - CHECK_EVERY_MS))]),
+      )
+      .executeTakeFirstOrThrow();
+    if (turn.numUpdatedRows === 1n) {
+      try {
+        await fulfilment.fulfil(sessionId);
+      } catch (error) {
+        // What is stored is still true, if perhaps not the latest.
+        log.warn({ err: error, purchase: purchaseId }, 'the payment side could not be asked');
+      }
+    }
+  }
+
+  async #visible(member: Member, purchaseId: string): Promise<PurchaseRow> {
+    const purchase = await selectPurchases(this.#parts.database.query)
+      .where('purchases.org_id', '=', member.orgId)
+      .where('purchase_id', '=', purchaseId)
+      .executeTakeFirst();
+    if (!purchase || !(may(member.role, 'purchase') || purchase.created_by === member.principal.id)) {
+      throw new RequestRefused('purchase_not_found');
+    }
+    return purchase;
+  }
+
+  /** The order is stored before the payment side hears of it: what is paid for is always known here. */
+  async #store(member: Member, order: CreatePurchase, use: KeyUse): Promise<string> {
+    const { config, database, keys, payments, clock } = this.#parts;
+    if (!payments) {
+      throw new RequestRefused('purchasing_blocked', {
+        errors: [{ pointer: '', code: 'payments_unavailable' }],
+      });
+    }
+    const creditsUcr = quote(config.offer, order);
+    if (order.return_uri !== undefined) {
+      checkReturnUri(order.return_uri, config.returnUriSchemes);
+    }
+    const now = clock();
+    const purchase = { org_id: member.orgId, purchase_id: newId('pur', now) };
+    await database.transaction(async tx => {
+      await lockOrganisation(tx, member.orgId);
+      await tx
+        .insertInto('purchases')
+        .values({
+          ...purchase,
+          status: 'creating',
+          amount_minor: BigInt(order.amount_minor),
+          currency: order.currency,
+          credits_per_major_unit: BigInt(config.offer.creditsPerMajorUnit),
+          credits_ucr: BigInt(creditsUcr),
+          return_uri: order.return_uri ?? null,
+          return_token: newSecret(),
+          created_by: member.principal.id,
+          created_at: now,
+          expires_at: new Date(now.getTime() + OPEN_FOR_MS),
+        })
+        .execute();
+      await keys.begin(tx, use, purchase.purchase_id);
+      await tellPurchase(tx, purchase, 'creating', null, now);
+    });
+    return purchase.purchase_id;
+  }
+
+  async #openPage(orgId: string, purchaseId: string): Promise<PurchaseRow> {
+    const { config, database, payments, clock } = this.#parts;
+    const purchase = await byId(database.query, orgId, purchaseId);
+    if (purchase.status !== 'creating') {
+      return purchase;
+    }
+    if (!payments) {
+      throw new RequestRefused('payment_provider_unavailable');
+    }
+    const { email } = await database.query
+      .selectFrom('principals')
+      .select('email')
+      .where('principal_id', '=', purchase.created_by)
+      .executeTakeFirstOrThrow();
+    const returnUrl = `${config.publicUrl}/return/${purchase.return_token}`;
+    const session = await payments.open({
+      purchaseId,
+      orgId,
+      orgName: purchase.org_name,
+      amountMinor: Number(purchase.amount_minor),
+      currency: purchase.currency,
+      creditsText: formatCredits(Number(purchase.credits_ucr), 'en'),
+      email,
+      expiresAt: purchase.expires_at,
+      returnUrl,
+      canceledUrl: `${returnUrl}/canceled`,
+    });
+    const current = await database.transaction(async tx => {
+      await lockOrganisation(tx, orgId);
+      const now = await byId(tx, orgId, purchaseId);
+      if (now.status === 'creating') {
+        const page = { status: 'open' as const, session_id: session.id, checkout_url: session.url };
+        await changePurchase(tx, now, page, clock());
+      }
+      return byId(tx, orgId, purchaseId);
+    });
+    if (current.session_id !== session.id) {
+      // It was canceled, or another request opened a page meanwhile: this page must not be paid on.
+      await payments.expire(session.id);
+    }
+    return current;
+  }
+}
+
+function byId(query: Database['query'], orgId: string, purchaseId: string): Promise<PurchaseRow> {
+  return selectPurchases(query)
+    .where('purchases.org_id', '=', orgId)
+    .where('purchase_id', '=', purchaseId)
+    .executeTakeFirstOrThrow();
+}

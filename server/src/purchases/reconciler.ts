@@ -1,0 +1,94 @@
+// The reconciler: looks again at everything under way, for the webhooks that never came and the work that was cut off.
+import type { FastifyBaseLogger } from 'fastify';
+import { type Clock, MINUTE_MS } from '../clock.ts';
+import type { Database } from '../database/database.ts';
+import { lockOrganisation } from '../ledger/ledger.ts';
+import { forgetOldRows } from '../outbox.ts';
+import type { Fulfilment } from './fulfilment.ts';
+import { changePurchase, selectPurchases, underWay } from './purchase.ts';
+import type { Purchases } from './purchases.ts';
+
+/** Of each kind, in one look; the rest comes in the next. */
+const AT_ONCE = 100;
+/** No payment page can be made for a purchase this old: Stripe wants 30 of its 60 minutes. */
+const GIVE_UP_OPENING_AFTER_MS = 25 * MINUTE_MS;
+
+interface Parts {
+  readonly database: Database;
+  readonly purchases: Purchases;
+  readonly fulfilment: Fulfilment;
+  readonly clock: Clock;
+  readonly log: FastifyBaseLogger;
+}
+
+export class Reconciler {
+  readonly #parts: Parts;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Looks once now, for what a crash left behind, then every `intervalMs` after the last look ended. */
+  start(intervalMs: number): void {
+    if (this.#stopping.signal.aborted) {
+      return;
+    }
+    this.#running = this.look()
+      .catch(error => this.#parts.log.error({ err: error }, 'reconciliation broke off'))
+      .then(() => {
+        this.#timer = setTimeout(() => this.start(intervalMs), intervalMs).unref();
+      });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#running;
+    clearTimeout(this.#timer);
+  }
+
+  async look(): Promise<void> {
+    const { database, purchases, fulfilment, clock, log } = this.#parts;
+    for (const event of await fulfilment.unsettled(AT_ONCE)) {
+      if (event.session_id !== null && !this.#stopping.signal.aborted) {
+        await fulfilment
+          .fulfil(event.session_id, event.event_key)
+          .catch(error =>
+            log.warn({ err: error, session: event.session_id }, 'a delivery is still unsettled'),
+          );
+      }
+    }
+    const waiting = await selectPurchases(database.query)
+      .where('status', 'in', underWay)
+      .orderBy('checked_at', order => order.asc().nullsFirst())
+      .limit(AT_ONCE)
+      .execute();
+    for (const purchase of waiting) {
+      if (this.#stopping.signal.aborted) {
+        return;
+      }
+      if (purchase.session_id !== null) {
+        await purchases.refreshed(purchase);
+      } else if (clock().getTime() - purchase.created_at.getTime() > GIVE_UP_OPENING_AFTER_MS) {
+        await this.#giveUp(purchase.org_id, purchase.purchase_id);
+      }
+    }
+    await forgetOldRows(database.query, clock());
+  }
+
+  async #giveUp(orgId: string, purchaseId: string): Promise<void> {
+    const { database, clock } = this.#parts;
+    await database.transaction(async tx => {
+      await lockOrganisation(tx, orgId);
+      const purchase = await selectPurchases(tx)
+        .where('purchases.org_id', '=', orgId)
+        .where('purchase_id', '=', purchaseId)
+        .executeTakeFirstOrThrow();
+      if (purchase.status === 'creating') {
+        await changePurchase(tx, purchase, { status: 'failed', failure_code: 'not_opened' }, clock());
+      }
+    });
+  }
+}

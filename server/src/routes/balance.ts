@@ -1,0 +1,60 @@
+// The balance: the one figure everything else is about.
+import { createHash } from 'node:crypto';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import * as z from 'zod/mini';
+import { Balance } from '../../../protocol/api.ts';
+import type { Access } from '../access.ts';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../database/database.ts';
+import { balanceOnTheWire, readBalance } from '../ledger/balance.ts';
+import { needsToken, problems } from './answers.ts';
+
+export const OrgParams = z.object({ org: z.string().check(z.minLength(1), z.maxLength(100)) });
+
+export const balanceRoutes: FastifyPluginAsyncZod<{
+  access: Access;
+  database: Database;
+  clock: Clock;
+}> = async (app, { access, database, clock }) => {
+  app.get(
+    '/v1/orgs/:org/balance',
+    {
+      onRequest: access.allow('read_balance'),
+      schema: {
+        operationId: 'getBalance',
+        summary: 'The balance of an organisation',
+        description:
+          'Answers with an `ETag`; send it back as `If-None-Match` and get 304 while nothing has changed but `as_of`.',
+        ...needsToken,
+        params: OrgParams,
+        headers: z.object({ 'if-none-match': z.optional(z.string()) }),
+        response: {
+          200: Balance,
+          304: { description: 'The balance is as it was.', content: { 'text/plain': { schema: z.null() } } },
+          ...problems('unauthenticated', 'insufficient_scope', 'org_not_found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const now = clock();
+      const balance = balanceOnTheWire(await readBalance(database.query, request.member.orgId, now), now);
+      const etag = etagOf(balance);
+      reply.header('etag', etag).header('cache-control', 'private, no-cache');
+      if (namesTag(request.headers['if-none-match'], etag)) {
+        return reply.status(304).send();
+      }
+      return balance;
+    },
+  );
+};
+
+/** The version for whoever reads it, and a hash because expiry changes a balance without a transaction. */
+function etagOf({ as_of, ...lasting }: Balance): string {
+  const hash = createHash('sha256').update(JSON.stringify(lasting)).digest('base64url').slice(0, 16);
+  return `"${lasting.version}-${hash}"`;
+}
+
+/** Proxies that compress answers make an ETag weak; for reading that is the same answer. */
+function namesTag(header: string | undefined, etag: string): boolean {
+  return header?.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag) ?? false;
+}

@@ -1,0 +1,55 @@
+// Where the payment page sends people: looks at the purchase itself, says what is so, and leads back to the editor.
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import * as z from 'zod/mini';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
+import type { Database } from '../database/database.ts';
+import { readBalance } from '../ledger/balance.ts';
+import { pageStyleHash, renderNothingHere, renderReturnPage } from '../pages/returnPage.ts';
+import type { Purchases } from '../purchases/purchases.ts';
+
+interface Parts {
+  config: Config;
+  purchases: Purchases;
+  database: Database;
+  clock: Clock;
+}
+
+const ReturnParams = z.object({ token: z.string() });
+
+export const returnRoutes: FastifyPluginAsyncZod<Parts> = async (
+  app,
+  { config, purchases, database, clock },
+) => {
+  app.addHook('onRequest', async (_request, reply) => {
+    reply
+      .header('cache-control', 'no-store')
+      .header(
+        'content-security-policy',
+        `default-src 'none'; style-src '${pageStyleHash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+      )
+      .type('text/html; charset=utf-8');
+  });
+
+  // The address proves nothing and carries no claim of payment (T14): both pages show the purchase as it is.
+  for (const [path, leftThePage] of [
+    ['/return/:token', false],
+    ['/return/:token/canceled', true],
+  ] as const) {
+    app.get(path, { schema: { hide: true, params: ReturnParams } }, async ({ params }, reply) => {
+      const purchase = await purchases.byReturnToken(params.token);
+      if (!purchase) {
+        return reply.status(404).send(renderNothingHere());
+      }
+      const credited = purchase.status === 'credited';
+      return renderReturnPage({
+        purchase,
+        leftThePage,
+        testMode: config.payments?.mode !== 'live',
+        balanceUcr: credited
+          ? (await readBalance(database.query, purchase.org_id, clock())).availableUcr
+          : null,
+      });
+    });
+  }
+};

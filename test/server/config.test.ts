@@ -1,0 +1,106 @@
+// The configuration: faults are told all at once, and none that matters is let through.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { ConfigFaults, helpText, readConfig, variables } from '../../server/src/config.ts';
+
+function faultsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    readConfig(environment);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof ConfigFaults);
+    return error.faults;
+  }
+}
+
+describe('the configuration', () => {
+  it('needs nothing, and then nothing can be bought', () => {
+    const config = readConfig({});
+    assert.equal(config.publicUrl, 'http://credits.localhost:4310');
+    assert.equal(config.payments, undefined);
+    assert.deepEqual(config.offer.presetsMinor, [5_000, 10_000, 50_000]);
+  });
+
+  it('tells every fault at once', () => {
+    const faults = faultsOf({
+      PORT: '99999',
+      CURRENCY: 'zzz',
+      CUSTOM_MIN_MINOR: 'ten',
+      PRESETS_MINOR: '5000,-1',
+      LOG_LEVEL: 'loud',
+      STRIPE_SECRET_KEY: 'pk_test_public',
+      RETURN_URI_SCHEMES: 'vscode,javascript',
+    });
+    for (const name of [
+      'PORT',
+      'CURRENCY',
+      'CUSTOM_MIN_MINOR',
+      'PRESETS_MINOR',
+      'LOG_LEVEL',
+      'STRIPE_SECRET_KEY',
+      'STRIPE_WEBHOOK_SECRETS',
+      'RETURN_URI_SCHEMES',
+    ]) {
+      assert.equal(faults.filter(fault => fault.startsWith(`${name} `)).length, 1, name);
+    }
+    assert.equal(faults.length, 8);
+  });
+
+  const stripe = { STRIPE_SECRET_KEY: 'sk_test_abc', STRIPE_WEBHOOK_SECRETS: 'whsec_12345678' };
+  const refused: ReadonlyArray<readonly [name: string, environment: Record<string, string>]> = [
+    ['a public address without https', { PUBLIC_URL: 'http://credits.example' }],
+    ['a public address with a path', { PUBLIC_URL: 'https://credits.example/base' }],
+    ['a public address with a user', { PUBLIC_URL: 'https://a:b@credits.example' }],
+    ['a public address that only looks local', { PUBLIC_URL: 'http://localhost.example' }],
+    ['listening to the world with a local public address', { HOST: '0.0.0.0' }],
+    ['a free port without a public address', { PORT: '0' }],
+    ['a seed outside the sandbox', { CREDITS_SEED_FILE: 'seed.json' }],
+    [
+      'a live key in the sandbox',
+      {
+        ...stripe,
+        CREDITS_SANDBOX: '1',
+        STRIPE_SECRET_KEY: 'sk_live_abc',
+        STRIPE_API_URL: 'http://127.0.0.1:1',
+      },
+    ],
+    ['the sandbox with Stripe itself', { ...stripe, CREDITS_SANDBOX: '1' }],
+    ['a sandbox that is neither on nor off', { CREDITS_SANDBOX: 'yes' }],
+    ['payments without a webhook secret', { STRIPE_SECRET_KEY: 'sk_test_abc' }],
+    ['a webhook secret that is none', { ...stripe, STRIPE_WEBHOOK_SECRETS: 'secret' }],
+    ['a payment side without https', { ...stripe, STRIPE_API_URL: 'http://stripe.example' }],
+    ['a largest amount below the smallest', { CUSTOM_MIN_MINOR: '5000', CUSTOM_MAX_MINOR: '1000' }],
+    ['an amount that Stripe cannot charge', { PRESETS_MINOR: '100000000' }],
+    ['more credits than can be counted', { CREDITS_PER_MAJOR_UNIT: '1000000', CUSTOM_MAX_MINOR: '99999999' }],
+    ['a link scheme that runs code', { RETURN_URI_SCHEMES: 'data' }],
+  ];
+  for (const [name, environment] of refused) {
+    it(`refuses ${name}`, () =>
+      assert.equal(faultsOf(environment).length, 1, faultsOf(environment).join('\n')));
+  }
+
+  it('takes Stripe in test mode and live, and a stand-in in the sandbox', () => {
+    assert.equal(readConfig(stripe).payments?.mode, 'test');
+    assert.equal(readConfig({ ...stripe, STRIPE_SECRET_KEY: 'rk_live_abc' }).payments?.mode, 'live');
+    const sandbox = readConfig({
+      CREDITS_SANDBOX: '1',
+      STRIPE_API_URL: 'http://127.0.0.1:4000',
+      STRIPE_WEBHOOK_SECRETS: 'whsec_12345678',
+    });
+    assert.equal(sandbox.payments?.mode, 'sandbox');
+  });
+
+  it('is explained whole by --help and by the README', () => {
+    const readme = readFileSync(new URL('../../server/README.md', import.meta.url), 'utf8').replace(
+      / +/g,
+      ' ',
+    );
+    for (const [name, fallback] of variables) {
+      assert.ok(helpText().includes(`  ${name} `), `--help: ${name}`);
+      assert.ok(
+        readme.includes(`| \`${name}\` | ${fallback === '' ? '' : `\`${fallback}\` `}|`),
+        `README: ${name}`,
+      );
+    }
+  });
+});
