@@ -153,7 +153,15 @@ export const Purchase = z.object({
   created_at: time,
   credited_at: z.nullable(time),
   balance_version: z.nullable(count),
+  /** All that was paid, tax included; null until it was, absent where the server does not say. */
+  total_minor: z.optional(z.nullable(count)),
+  /** Of `total_minor`, in all. */
   refunded_minor: count,
+  /** Credits taken back for refunds and lost disputes. */
+  reversed_ucr: z.optional(count),
+  /** Credits set aside until a dispute is decided; part of the balance's `held_ucr`. */
+  disputed_ucr: z.optional(count),
+  /** open, won or lost; null when the payer's bank never disputed the payment. */
   dispute: z.nullable(z.string()),
   receipt_url: z.nullable(z.string()),
   invoice_url: z.nullable(z.string()),

@@ -426,7 +426,7 @@ describe('a purchase', () => {
     assert.equal(await available(), 10_218_000_000);
     const unsettled = await house.app.parts.fulfilment.unsettled(10);
     assert.deepEqual(
-      unsettled.filter(event => event.session_id === session.id),
+      unsettled.filter(event => event.sessionId === session.id),
       [],
     );
   });

@@ -51,6 +51,8 @@ export interface Tables {
     balance_ucr: Generated<bigint>;
     floor_ucr: bigint | null;
     ceiling_ucr: bigint | null;
+    /** Of credits on hold: the grant they are from. */
+    grant_id: string | null;
   };
   ledger_transactions: {
     org_id: string;
@@ -94,8 +96,16 @@ export interface Tables {
     cancel_requested_at: Date | null;
     credited_at: Date | null;
     balance_version: bigint | null;
+    /** What was paid in all, with tax; null until it was. */
+    total_minor: bigint | null;
     refunded_minor: Generated<bigint>;
-    dispute: string | null;
+    dispute: DisputeState | null;
+    grant_id: string | null;
+    reversed_ucr: Generated<bigint>;
+    disputed_ucr: Generated<bigint>;
+    reversal_steps: Generated<bigint>;
+    looks_begun: Generated<bigint>;
+    look_stored: Generated<bigint>;
     receipt_url: string | null;
     invoice_url: string | null;
     failure_code: string | null;
@@ -120,6 +130,7 @@ export interface Tables {
     event_id: string | null;
     type: string;
     session_id: string | null;
+    payment_intent_id: string | null;
     status: StripeEventStatus;
     org_id: string | null;
     received_at: Date;
@@ -162,6 +173,10 @@ export const transactionTypes = [
   'release',
 ] as const;
 export type TransactionType = (typeof transactionTypes)[number];
+
+/** An inquiry is no dispute yet: nothing was taken. */
+export const disputeStates = ['open', 'won', 'lost'] as const;
+export type DisputeState = (typeof disputeStates)[number];
 
 /** `received` until its effect is committed; `ignored`: not ours to act on; `quarantined`: a person must look. */
 export const stripeEventStatuses = ['received', 'done', 'ignored', 'quarantined'] as const;

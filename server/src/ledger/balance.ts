@@ -43,7 +43,7 @@ export async function readBalance(query: Query, orgId: string, now: Date): Promi
   const { rows } = await sql<Row>`
     with usable as (
       select a.kind as account, a.balance_ucr, g.kind, g.expires_at
-      from accounts a left join grants g on g.org_id = a.org_id and g.grant_id = a.account_id
+      from accounts a left join grants g on g.org_id = a.org_id and g.grant_id = coalesce(a.grant_id, a.account_id)
       where a.org_id = ${orgId} and a.balance_ucr <> 0 and a.kind in ('grant', 'debt', 'hold')
         and (a.kind <> 'grant' or (g.effective_at <= ${now} and (g.expires_at is null or g.expires_at > ${now})))
     ), period as (

@@ -22,6 +22,8 @@ export interface Posted {
 }
 
 export interface NewGrant {
+  /** Its id, where the caller wants to know it afterwards. */
+  readonly id?: string;
   readonly kind: GrantKind;
   readonly amountUcr: bigint;
   readonly expiresAt?: Date;
@@ -39,7 +41,16 @@ export interface UsageEvent {
   readonly actor: string;
 }
 
-interface Entry {
+export interface Posting {
+  readonly type: TransactionType;
+  readonly source: Source;
+  readonly actor: string;
+  /** The transaction that this one takes back, whole or in part. */
+  readonly reversesVersion: bigint | null;
+  readonly entries: readonly Entry[];
+}
+
+export interface Entry {
   readonly account: string;
   readonly amountUcr: bigint;
 }
@@ -92,7 +103,7 @@ export class Ledger {
       return { version: known, duplicate: true };
     }
     const now = this.#clock();
-    const grantId = newId('gr', now);
+    const grantId = grant.id ?? newId('gr', now);
     await tx
       .insertInto('grants')
       .values({
@@ -130,6 +141,19 @@ export class Ledger {
       .set({ measure_version: version, measure_total_ucr: availableUcr })
       .where('org_id', '=', orgId)
       .execute();
+    await this.#tellBalance(tx, orgId, now);
+    return { version, duplicate: false };
+  }
+
+  /** Posts entries that another part has worked out. They must sum to zero; the database asks. */
+  async post(tx: Tx, orgId: string, posting: Posting): Promise<Posted> {
+    const known = await this.#lockAndFind(tx, orgId, posting.type, posting.source);
+    if (known !== undefined) {
+      return { version: known, duplicate: true };
+    }
+    const now = this.#clock();
+    const { type, source, actor, entries, reversesVersion } = posting;
+    const version = await this.#post(tx, orgId, type, source, actor, now, entries, reversesVersion);
     await this.#tellBalance(tx, orgId, now);
     return { version, duplicate: false };
   }
@@ -241,6 +265,7 @@ export class Ledger {
     actor: string,
     at: Date,
     entries: readonly Entry[],
+    reversesVersion: bigint | null = null,
   ): Promise<bigint> {
     const { version } = await tx
       .updateTable('organisations')
@@ -257,7 +282,7 @@ export class Ledger {
         source_type: source.type,
         source_id: source.id,
         actor,
-        reverses_version: null,
+        reverses_version: reversesVersion,
         effective_at: at,
         created_at: at,
       })

@@ -5,10 +5,12 @@ import type { PurchaseStatus } from '../../../protocol/api.ts';
 import type { Clock } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
 import type { StripeEventStatus } from '../database/tables.ts';
+import { newId } from '../ids.ts';
 import { type Ledger, lockOrganisation } from '../ledger/ledger.ts';
 import { RequestRefused } from '../problems.ts';
-import type { Notice, Payments, Session } from './payments.ts';
-import { changePurchase, mayBecome, type PurchaseRow, selectPurchases } from './purchase.ts';
+import type { Notice, Payments, Returned, Session } from './payments.ts';
+import { changePurchase, mayBecome, type PurchaseRow, selectPurchases, tellPurchase } from './purchase.ts';
+import { reversalOf, reverse } from './reversal.ts';
 
 /** What the payment side knows, compared with what was ordered. */
 type Finding = 'waiting' | 'processing' | 'paid' | 'failed' | 'expired' | 'mismatch';
@@ -19,6 +21,27 @@ const sessionEvents = new Set([
   'checkout.session.async_payment_failed',
   'checkout.session.expired',
 ]);
+
+/** News of money that goes back. Each names its payment; what is so is then read from the payment side. */
+const returnEvents = new Set([
+  'charge.refunded',
+  'charge.refund.updated',
+  'refund.created',
+  'refund.updated',
+  'refund.failed',
+  'charge.dispute.created',
+  'charge.dispute.updated',
+  'charge.dispute.funds_withdrawn',
+  'charge.dispute.funds_reinstated',
+  'charge.dispute.closed',
+]);
+
+/** A delivery that was taken in, as far as acting on it goes. */
+export interface Delivery {
+  readonly key: string;
+  readonly sessionId: string | null;
+  readonly paymentIntentId: string | null;
+}
 
 interface Parts {
   readonly database: Database;
@@ -52,6 +75,7 @@ export class Fulfilment {
     if (!this.#payments) {
       throw new RequestRefused('payment_provider_unavailable');
     }
+    const look = await this.#beginLook(sessionId);
     const session = await this.#payments.read(sessionId);
     const purchase = session && (await this.#purchaseOf(session));
     if (!purchase) {
@@ -61,18 +85,32 @@ export class Fulfilment {
     }
     await this.#database.transaction(async tx => {
       await lockOrganisation(tx, purchase.org_id);
-      const current = await selectPurchases(tx)
-        .where('purchases.org_id', '=', purchase.org_id)
-        .where('purchase_id', '=', purchase.purchase_id)
-        .executeTakeFirstOrThrow();
-      await this.#apply(tx, current, session);
+      const current = await read(tx, purchase);
+      const finding = this.#compare(current, session);
+      await this.#advance(tx, current, session, finding);
+      if (finding !== 'mismatch' && session.returned) {
+        await this.#takeBack(tx, await read(tx, purchase), session.returned, look);
+      }
       await this.#settle(tx, eventKey, 'done', purchase.org_id);
     });
   }
 
+  /** Acts on a delivery that was taken in. */
+  async act({ key, sessionId, paymentIntentId }: Delivery): Promise<void> {
+    const session =
+      sessionId ?? (paymentIntentId === null ? undefined : await this.#sessionOf(paymentIntentId));
+    if (session !== undefined) {
+      return this.fulfil(session, key);
+    }
+    this.#log.error({ payment: paymentIntentId }, 'money went back of a payment that belongs to no purchase');
+    await this.#settle(this.#database.query, key, 'quarantined', null);
+  }
+
   /** Takes a delivery in before acting on it, so that none is lost between its answer and its effect (F62). */
   async receive(notice: Notice): Promise<'settled' | 'to_fulfil'> {
-    const ours = sessionEvents.has(notice.type) && notice.sessionId !== null;
+    const ours =
+      (sessionEvents.has(notice.type) && notice.sessionId !== null) ||
+      (returnEvents.has(notice.type) && notice.paymentIntentId !== null);
     // A test event at a live server, or the reverse, is not about this server's money (T26).
     const otherMode = notice.livemode !== null && notice.livemode !== (this.#payments?.mode === 'live');
     if (otherMode) {
@@ -90,6 +128,7 @@ export class Fulfilment {
         event_id: notice.eventId,
         type: notice.type,
         session_id: notice.sessionId,
+        payment_intent_id: notice.paymentIntentId,
         status,
         org_id: null,
         received_at: now,
@@ -103,10 +142,10 @@ export class Fulfilment {
   }
 
   /** Deliveries taken in whose effect was never committed. */
-  unsettled(limit: number): Promise<Array<{ event_key: string; session_id: string | null }>> {
+  unsettled(limit: number): Promise<Delivery[]> {
     return this.#database.query
       .selectFrom('stripe_events')
-      .select(['event_key', 'session_id'])
+      .select(['event_key as key', 'session_id as sessionId', 'payment_intent_id as paymentIntentId'])
       .where('status', '=', 'received')
       .orderBy('received_at')
       .limit(limit)
@@ -131,9 +170,74 @@ export class Fulfilment {
       .executeTakeFirst();
   }
 
-  async #apply(tx: Tx, purchase: PurchaseRow, session: Session): Promise<void> {
+  /**
+   * A number for a look at the payment side, taken before it. What a look found is stored only if no later one has
+   * been: an answer that was long on its way must not undo what is known since (F57).
+   */
+  async #beginLook(sessionId: string): Promise<bigint> {
+    const purchase = await this.#database.query
+      .selectFrom('purchases')
+      .select(['org_id', 'purchase_id'])
+      .where('session_id', '=', sessionId)
+      .executeTakeFirst();
+    if (!purchase) {
+      return 0n;
+    }
+    const { looks_begun } = await this.#database.query
+      .updateTable('purchases')
+      .set(row => ({ looks_begun: row('looks_begun', '+', 1n) }))
+      .where('org_id', '=', purchase.org_id)
+      .where('purchase_id', '=', purchase.purchase_id)
+      .returning('looks_begun')
+      .executeTakeFirstOrThrow();
+    return looks_begun;
+  }
+
+  /** Known here since the payment was seen; before that only the payment side knows. */
+  async #sessionOf(paymentIntentId: string): Promise<string | undefined> {
+    const known = await this.#database.query
+      .selectFrom('purchases')
+      .select('session_id')
+      .where('payment_intent_id', '=', paymentIntentId)
+      .executeTakeFirst();
+    return known?.session_id ?? this.#payments?.sessionOf(paymentIntentId);
+  }
+
+  /** Sets what was refunded, disputed and reversed to what the payment side says in all (T30, F52). */
+  async #takeBack(tx: Tx, purchase: PurchaseRow, returned: Returned, look: bigint): Promise<void> {
+    // A purchase whose session was not known yet had no looks, so the first one that finds it may say all there is.
+    if (look < purchase.look_stored || (look === purchase.look_stored && look > 0n)) {
+      return;
+    }
     const now = this.#clock();
-    const finding = this.#compare(purchase, session);
+    const credited = purchase.status === 'credited';
+    const target = credited
+      ? reversalOf(purchase.credits_ucr, returned)
+      : { reversedUcr: 0n, disputedUcr: 0n };
+    const { steps } = credited
+      ? await reverse(tx, this.#ledger, purchase, target)
+      : { steps: purchase.reversal_steps };
+    const facts = { refunded_minor: BigInt(returned.refundedMinor), dispute: returned.dispute };
+    await tx
+      .updateTable('purchases')
+      .set({
+        ...facts,
+        total_minor: BigInt(returned.paidMinor),
+        reversed_ucr: target.reversedUcr,
+        disputed_ucr: target.disputedUcr,
+        reversal_steps: steps,
+        look_stored: look,
+      })
+      .where('org_id', '=', purchase.org_id)
+      .where('purchase_id', '=', purchase.purchase_id)
+      .execute();
+    if (facts.refunded_minor !== purchase.refunded_minor || facts.dispute !== purchase.dispute) {
+      await tellPurchase(tx, purchase, purchase.status, purchase.balance_version, now);
+    }
+  }
+
+  async #advance(tx: Tx, purchase: PurchaseRow, session: Session, finding: Finding): Promise<void> {
+    const now = this.#clock();
     const status = statusAfter(finding, purchase);
     if (status === purchase.status || !mayBecome[purchase.status].includes(status)) {
       return;
@@ -151,7 +255,9 @@ export class Fulfilment {
       return;
     }
     // The stored order is credited, never a figure of the session: that one may include tax, or be in another currency.
+    const grantId = newId('gr', now);
     const { version } = await this.#ledger.grant(tx, purchase.org_id, {
+      id: grantId,
       kind: 'purchased',
       amountUcr: purchase.credits_ucr,
       type: 'purchase',
@@ -161,7 +267,14 @@ export class Fulfilment {
     await changePurchase(
       tx,
       purchase,
-      { ...links, status, credited_at: now, balance_version: version, failure_code: null },
+      {
+        ...links,
+        status,
+        credited_at: now,
+        balance_version: version,
+        grant_id: grantId,
+        failure_code: null,
+      },
       now,
     );
     if (purchase.status !== 'open' && purchase.status !== 'processing') {
@@ -218,6 +331,13 @@ export class Fulfilment {
         .execute();
     }
   }
+}
+
+function read(tx: Tx, { org_id, purchase_id }: PurchaseRow): Promise<PurchaseRow> {
+  return selectPurchases(tx)
+    .where('purchases.org_id', '=', org_id)
+    .where('purchase_id', '=', purchase_id)
+    .executeTakeFirstOrThrow();
 }
 
 function statusAfter(finding: Finding, purchase: PurchaseRow): PurchaseStatus {

@@ -1,9 +1,10 @@
-// The payment side: Stripe through its own SDK, behind the five things that the house asks of it.
+// The payment side: Stripe through its own SDK, behind the few things that the house asks of it.
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import Stripe from 'stripe';
 import { type Clock, SECOND_MS } from '../clock.ts';
 import type { Config, PaymentsConfig } from '../config.ts';
+import type { DisputeState } from '../database/tables.ts';
 import { RequestRefused } from '../problems.ts';
 
 /** What is asked of the payment page. */
@@ -40,6 +41,21 @@ export interface Session {
   readonly paymentIntentId: string | null;
   readonly receiptUrl: string | null;
   readonly invoiceUrl: string | null;
+  /** Null while nothing was paid, and where the payment side does not say. */
+  readonly returned: Returned | null;
+}
+
+/** What the payer or the payer's bank has of a payment again, in minor units of its currency. */
+export interface Returned {
+  /** All that was paid, with tax. */
+  readonly paidMinor: number;
+  /** Refunds that have not failed, added up. */
+  readonly refundedMinor: number;
+  /** Taken by disputes that are not decided yet. */
+  readonly withdrawnMinor: number;
+  readonly lostMinor: number;
+  /** The one that weighs most, when there were several. Null for none, and while the bank only inquires. */
+  readonly dispute: DisputeState | null;
 }
 
 /** A delivery whose signature is good. */
@@ -49,6 +65,8 @@ export interface Notice {
   readonly eventId: string | null;
   readonly type: string;
   readonly sessionId: string | null;
+  /** The payment that a refund or dispute is about. */
+  readonly paymentIntentId: string | null;
   readonly livemode: boolean | null;
 }
 
@@ -58,6 +76,8 @@ export interface Payments {
   open(order: Order): Promise<Session>;
   /** Undefined when the payment side knows no such session. */
   read(sessionId: string): Promise<Session | undefined>;
+  /** The session that a payment was made on; undefined for a payment made elsewhere. */
+  sessionOf(paymentIntentId: string): Promise<string | undefined>;
   /** False when the session is not open any more. */
   expire(sessionId: string): Promise<boolean>;
   /** @throws {RequestRefused} `invalid_signature`, whatever exactly is wrong with it. */
@@ -104,7 +124,7 @@ export class StripePayments implements Payments {
   async open(order: Order): Promise<Session> {
     const metadata = { org_id: order.orgId, purchase_id: order.purchaseId };
     const name = `${order.creditsText} credits for ${order.orgName}`;
-    const session = await this.#ask(() =>
+    const session = await this.#ask('checkout.session', () =>
       this.#stripe.checkout.sessions.create(
         {
           mode: 'payment',
@@ -133,18 +153,17 @@ export class StripePayments implements Payments {
         { idempotencyKey: order.purchaseId },
       ),
     );
-    return summary(session);
+    return summary(session, null);
   }
 
   async read(sessionId: string): Promise<Session | undefined> {
     try {
-      return summary(
-        await this.#ask(() =>
-          this.#stripe.checkout.sessions.retrieve(sessionId, {
-            expand: ['payment_intent.latest_charge', 'invoice'],
-          }),
-        ),
+      const session = await this.#ask('checkout.session', () =>
+        this.#stripe.checkout.sessions.retrieve(sessionId, {
+          expand: ['payment_intent.latest_charge', 'invoice'],
+        }),
       );
+      return summary(session, await this.#returned(session));
     } catch (error) {
       if (error instanceof RequestRefused && isMissing(error.cause)) {
         return undefined;
@@ -153,9 +172,49 @@ export class StripePayments implements Payments {
     }
   }
 
+  async sessionOf(paymentIntentId: string): Promise<string | undefined> {
+    const found = await this.#ask('list', () =>
+      this.#stripe.checkout.sessions.list({ payment_intent: paymentIntentId, limit: 1 }),
+    );
+    return found.data[0]?.id;
+  }
+
+  /** Stripe's `amount_refunded` is not said to fall when a refund fails, so the refunds themselves are added up. */
+  async #returned(session: Stripe.Checkout.Session): Promise<Returned | null> {
+    const { intent, charge } = paymentOf(session);
+    if (!intent || !charge?.paid) {
+      return null;
+    }
+    const of = { payment_intent: intent.id, limit: 100 };
+    const refunds =
+      charge.amount_refunded > 0
+        ? (await this.#ask('list', () => this.#stripe.refunds.list(of))).data.filter(
+            refund => refund.status !== 'failed' && refund.status !== 'canceled',
+          )
+        : [];
+    const disputes = charge.disputed
+      ? (await this.#ask('list', () => this.#stripe.disputes.list(of))).data.map(dispute => ({
+          // A card network may dispute in a currency of its own; then no figure but the whole is safe.
+          amountMinor: dispute.currency === charge.currency ? dispute.amount : charge.amount,
+          state: stateOf(dispute),
+          withdrawn: sumOf(dispute.balance_transactions, moved => moved.amount) < 0,
+        }))
+      : [];
+    return {
+      paidMinor: charge.amount,
+      refundedMinor: sumOf(refunds, refund => refund.amount),
+      withdrawnMinor: sumOf(disputes, each =>
+        each.state === 'open' && each.withdrawn ? each.amountMinor : 0,
+      ),
+      lostMinor: sumOf(disputes, each => (each.state === 'lost' ? each.amountMinor : 0)),
+      dispute:
+        (['open', 'lost', 'won'] as const).find(state => disputes.some(each => each.state === state)) ?? null,
+    };
+  }
+
   async expire(sessionId: string): Promise<boolean> {
     try {
-      await this.#ask(() => this.#stripe.checkout.sessions.expire(sessionId));
+      await this.#ask('checkout.session', () => this.#stripe.checkout.sessions.expire(sessionId));
       return true;
     } catch (error) {
       if (error instanceof RequestRefused && error.cause instanceof Stripe.errors.StripeInvalidRequestError) {
@@ -194,12 +253,12 @@ export class StripePayments implements Payments {
     throw new RequestRefused('invalid_signature');
   }
 
-  async #ask<T extends { object: string }>(call: () => Promise<T>): Promise<T> {
+  async #ask<T extends { object: string }>(object: T['object'], call: () => Promise<T>): Promise<T> {
     try {
       const answer = await call();
       // The SDK takes an answer that is not Stripe's for a result.
-      if (answer.object !== 'checkout.session') {
-        throw new Error('the payment side did not answer with a Checkout Session');
+      if (answer.object !== object) {
+        throw new Error(`the payment side did not answer with a ${object}`);
       }
       return answer;
     } catch (error) {
@@ -219,9 +278,24 @@ function isMissing(error: unknown): boolean {
   return error instanceof Stripe.errors.StripeInvalidRequestError && error.statusCode === 404;
 }
 
-function summary(session: Stripe.Checkout.Session): Session {
+/** An inquiry (`warning_…`) takes nothing, and one that was prevented never came to anything. */
+function stateOf({ status }: Stripe.Dispute): DisputeState | null {
+  const decided = (['won', 'lost'] as const).find(state => state === status);
+  return decided ?? (status.startsWith('warning_') || status === 'prevented' ? null : 'open');
+}
+
+function sumOf<T>(items: readonly T[], amount: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + amount(item), 0);
+}
+
+function paymentOf(session: Stripe.Checkout.Session) {
   const intent = typeof session.payment_intent === 'object' ? session.payment_intent : null;
   const charge = typeof intent?.latest_charge === 'object' ? intent.latest_charge : null;
+  return { intent, charge };
+}
+
+function summary(session: Stripe.Checkout.Session, returned: Returned | null): Session {
+  const { intent, charge } = paymentOf(session);
   const invoice = typeof session.invoice === 'object' ? session.invoice : null;
   return {
     id: session.id,
@@ -244,11 +318,14 @@ function summary(session: Stripe.Checkout.Session): Session {
       intent?.id ?? (typeof session.payment_intent === 'string' ? session.payment_intent : null),
     receiptUrl: charge?.receipt_url ?? null,
     invoiceUrl: invoice?.hosted_invoice_url ?? null,
+    returned,
   };
 }
 
 function notice(event: Stripe.Event, rawBody: Buffer): Notice {
-  const object = event.data?.object as { object?: string; id?: string; livemode?: boolean } | undefined;
+  const object = event.data?.object as
+    | { object?: string; id?: string; livemode?: boolean; payment_intent?: unknown }
+    | undefined;
   const sessionId = object?.object === 'checkout.session' && object.id ? object.id : null;
   // A stand-in may send events without an id: then a session has one event of a type.
   const key =
@@ -259,6 +336,7 @@ function notice(event: Stripe.Event, rawBody: Buffer): Notice {
     eventId: event.id ?? null,
     type: event.type,
     sessionId,
+    paymentIntentId: typeof object?.payment_intent === 'string' ? object.payment_intent : null,
     livemode: event.livemode ?? object?.livemode ?? null,
   };
 }

@@ -52,12 +52,10 @@ export class Reconciler {
   async look(): Promise<void> {
     const { database, purchases, fulfilment, clock, log } = this.#parts;
     for (const event of await fulfilment.unsettled(AT_ONCE)) {
-      if (event.session_id !== null && !this.#stopping.signal.aborted) {
+      if (!this.#stopping.signal.aborted) {
         await fulfilment
-          .fulfil(event.session_id, event.event_key)
-          .catch(error =>
-            log.warn({ err: error, session: event.session_id }, 'a delivery is still unsettled'),
-          );
+          .act(event)
+          .catch(error => log.warn({ err: error, event: event.key }, 'a delivery is still unsettled'));
       }
     }
     const waiting = await selectPurchases(database.query)

@@ -45,8 +45,8 @@ export const webhookRoutes: FastifyPluginAsyncZod<Parts> = async (
       }
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
       const notice = payments.receive(body, request.headers['stripe-signature']);
-      if ((await fulfilment.receive(notice)) === 'to_fulfil' && notice.sessionId !== null) {
-        await withinOrLater(fulfilment.fulfil(notice.sessionId, notice.key), answerWithinMs, error =>
+      if ((await fulfilment.receive(notice)) === 'to_fulfil') {
+        await withinOrLater(fulfilment.act(notice), answerWithinMs, error =>
           request.log.warn({ err: error }, 'a delivery will be settled by the reconciler'),
         );
       }

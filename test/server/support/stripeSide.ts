@@ -10,6 +10,8 @@ export class StripeSide {
   failing: RegExp | undefined;
   /** Requests that match wait until `letGo()`. */
   holding: RegExp | undefined;
+  /** Requests that match have their effect, and their answers are on their way until `letGo()`. */
+  delaying: RegExp | undefined;
   readonly #waiting: Array<() => void> = [];
 
   constructor(now: () => Date) {
@@ -22,7 +24,7 @@ export class StripeSide {
         if (moment === 'before' && this.failing?.test(line)) {
           throw new Error('away');
         }
-        if (moment === 'before' && this.holding?.test(line)) {
+        if ((moment === 'before' ? this.holding : this.delaying)?.test(line)) {
           await new Promise<void>(resolve => this.#waiting.push(resolve));
         }
       },
@@ -50,6 +52,7 @@ export class StripeSide {
 
   letGo(): void {
     this.holding = undefined;
+    this.delaying = undefined;
     for (const go of this.#waiting.splice(0)) {
       go();
     }

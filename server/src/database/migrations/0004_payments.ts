@@ -1,0 +1,35 @@
+// What comes back after a payment: refunds and disputes of a purchase, and the order in which they were read.
+export const paymentsSchema = [
+  // With tax more money may come back than was ordered, so the bound below takes the place of the first one.
+  `do $$
+  declare
+    bound text;
+  begin
+    select conname into strict bound from pg_constraint
+      where conrelid = 'purchases'::regclass and contype = 'c' and pg_get_constraintdef(oid) like '%refunded_minor%';
+    execute format('alter table purchases drop constraint %I', bound);
+  end $$`,
+  `alter table purchases
+    add total_minor bigint check (total_minor > 0),
+    add grant_id text,
+    -- Of credits_ucr: taken back for good, and set aside while a dispute is open.
+    add reversed_ucr bigint not null default 0 check (reversed_ucr >= 0),
+    add disputed_ucr bigint not null default 0 check (disputed_ucr >= 0),
+    add reversal_steps bigint not null default 0,
+    -- Looks at the payment side, numbered as they begin, and the newest one whose findings are stored.
+    add looks_begun bigint not null default 0,
+    add look_stored bigint not null default 0,
+    add foreign key (org_id, grant_id) references grants (org_id, grant_id),
+    add constraint refunded_is_paid check (refunded_minor between 0 and coalesce(total_minor, amount_minor)),
+    add constraint reversed_is_credited check (reversed_ucr + disputed_ucr <= credits_ucr),
+    add constraint only_credits_are_reversed check (status = 'credited' or reversed_ucr + disputed_ucr = 0)`,
+  `update purchases set grant_id = (
+    select e.account_id from ledger_entries e join accounts a on a.org_id = e.org_id and a.account_id = e.account_id
+    where e.org_id = purchases.org_id and e.version = purchases.balance_version and a.kind = 'grant'
+  ) where balance_version is not null`,
+  // Credits set aside keep the name of their grant: a disputed purchase has a second account, 'dispute:<grant>'.
+  `alter table accounts add column if not exists grant_id text`,
+  `create index purchases_by_payment on purchases (payment_intent_id)`,
+  `create index purchases_in_dispute on purchases (org_id) where dispute = 'open'`,
+  `alter table stripe_events add payment_intent_id text`,
+];
