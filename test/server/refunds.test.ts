@@ -86,6 +86,7 @@ describe('a refund', () => {
   it('F57 may be told before the payment is: both are then known at once', async () => {
     const payment = stripe.double.pay(sessionId);
     await deliver(stripe.double.refund(sessionId, 2000));
+    assert.equal(await available(), 8_218_000_000, 'before anybody looked at the purchase');
     const purchase = await stored();
     assert.deepEqual([purchase.status, purchase.reversed_ucr], ['credited', 2_000_000_000]);
     await deliver(payment);

@@ -49,7 +49,11 @@ export class Purchases {
   async options(member: Member): Promise<PurchaseOptions> {
     const { config, database, payments } = this.#parts;
     const isBuyer = may(member.role, 'purchase');
-    const blocked_reason = isBuyer ? (payments ? null : 'payments_unavailable') : 'not_admin';
+    const blocked_reason = !isBuyer
+      ? 'not_admin'
+      : payments
+        ? await blockOn(database.query, member.orgId)
+        : 'payments_unavailable';
     return {
       ...offerOnTheWire(config.offer),
       can_purchase: blocked_reason === null,
@@ -215,6 +219,10 @@ export class Purchases {
     const purchase = { org_id: member.orgId, purchase_id: newId('pur', now) };
     await database.transaction(async tx => {
       await lockOrganisation(tx, member.orgId);
+      const block = await blockOn(tx, member.orgId);
+      if (block !== null) {
+        throw new RequestRefused('purchasing_blocked', { errors: [{ pointer: '', code: block }] });
+      }
       await tx
         .insertInto('purchases')
         .values({
@@ -279,6 +287,18 @@ export class Purchases {
     }
     return current;
   }
+}
+
+/** While a payer's bank takes money back, no more is sold on the same trust. */
+async function blockOn(query: Database['query'], orgId: string): Promise<'dispute_open' | null> {
+  const disputed = await query
+    .selectFrom('purchases')
+    .select('purchase_id')
+    .where('org_id', '=', orgId)
+    .where('dispute', '=', 'open')
+    .limit(1)
+    .executeTakeFirst();
+  return disputed ? 'dispute_open' : null;
 }
 
 function byId(query: Database['query'], orgId: string, purchaseId: string): Promise<PurchaseRow> {
