@@ -32,7 +32,7 @@ export const Meta = z.object({
   server_version: z.string(),
   /** Whether payments move real money. Anything but `live` is marked TEST MODE wherever money is spoken of. */
   payment_mode: z.string(),
-  features: z.object({ checkout: z.boolean(), events: z.boolean() }),
+  features: z.object({ checkout: z.boolean(), events: z.boolean(), portal: z.optional(z.boolean()) }),
 });
 export type Meta = z.infer<typeof Meta>;
 
@@ -106,8 +106,10 @@ export const PurchaseOptions = z.object({
   presets: z.array(z.object({ amount_minor: count, credits_ucr: count, popular: z.boolean() })),
   custom: z.nullable(z.object({ min_minor: count, max_minor: count, step_minor: count })),
   can_purchase: z.boolean(),
-  /** Why not: not_admin, purchasing_disabled, payments_unavailable, dispute_open, past_due. Null when one can. */
+  /** Why not: not_admin, purchasing_disabled, payments_unavailable, dispute_open, daily_limit, past_due. Null when one can. */
   blocked_reason: z.nullable(z.string()),
+  /** What may still be bought today, in minor units; absent where a day has no limit. */
+  daily_left_minor: z.optional(count),
   /** Whom a member can ask. */
   contact: z.nullable(z.object({ name: text, email: z.nullable(text) })),
   payment_mode: z.string(),
@@ -172,6 +174,12 @@ export type Purchase = z.infer<typeof Purchase>;
 /** Newest first. `next_cursor` is opaque; null on the last page. */
 export const PurchaseList = z.object({ data: z.array(Purchase), next_cursor: z.nullable(z.string()) });
 export type PurchaseList = z.infer<typeof PurchaseList>;
+
+// ---- POST /v1/orgs/{org}/portal-sessions
+
+/** The address opens the pages for a short while, for whoever has it. */
+export const PortalSession = z.object({ url: z.string().check(z.maxLength(5_000)) });
+export type PortalSession = z.infer<typeof PortalSession>;
 
 // ---- POST /v1/orgs/{org}/usage (service tokens)
 
@@ -265,6 +273,7 @@ export const paths = {
   purchase: (org: string, purchase: string) =>
     `/v1/orgs/${encodeURIComponent(org)}/purchases/${encodeURIComponent(purchase)}`,
   cancelPurchase: (org: string, purchase: string) => `${paths.purchase(org, purchase)}/cancel`,
+  portalSessions: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/portal-sessions`,
   events: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/events`,
   usage: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/usage`,
 } as const;

@@ -27,6 +27,7 @@ export const actions = [
   'listen',
   'purchase',
   'follow_purchases',
+  'manage_billing',
   'post_usage',
 ] as const;
 export type Action = (typeof actions)[number];
@@ -35,7 +36,7 @@ const everyPerson: readonly Action[] = ['read_balance', 'read_offer', 'listen', 
 
 /** The whole of who may do what. `follow_purchases` shows admins all of them and others their own. */
 export const allowed: Record<Role, readonly Action[]> = {
-  admin: [...everyPerson, 'purchase'],
+  admin: [...everyPerson, 'purchase', 'manage_billing'],
   team_owner: everyPerson,
   team_lead: everyPerson,
   user: everyPerson,

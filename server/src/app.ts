@@ -14,6 +14,7 @@ import { BookKeeper } from './ledger/bookKeeper.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { describeApi } from './openapi.ts';
 import { answerBadAddress, answerProblems } from './problems.ts';
+import { Customers } from './purchases/customers.ts';
 import { Fulfilment } from './purchases/fulfilment.ts';
 import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
 import { paymentsFrom } from './purchases/payments.ts';
@@ -23,6 +24,7 @@ import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { metaRoutes } from './routes/meta.ts';
+import { portalRoutes } from './routes/portal.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
 import { returnRoutes } from './routes/returnPage.ts';
 import { usageRoutes } from './routes/usage.ts';
@@ -86,13 +88,24 @@ export async function buildApp({
   const payments = paymentsFrom(config, clock, sdk);
   const fulfilment = new Fulfilment({ database, ledger, payments, clock, log: app.log });
   const keys = new IdempotencyKeys(database, clock);
-  const purchases = new Purchases({ config, database, payments, fulfilment, keys, clock, log: app.log });
+  const customers = new Customers({ database, clock });
+  const purchases = new Purchases({
+    config,
+    database,
+    payments,
+    customers,
+    fulfilment,
+    keys,
+    clock,
+    log: app.log,
+  });
   const reconciler = new Reconciler({ database, purchases, fulfilment, clock, log: app.log });
   const streams = new EventStreams({ database, clock, heartbeatMs: config.heartbeatMs, log: app.log });
 
   await app.register(metaRoutes, { access, payments });
   await app.register(balanceRoutes, { access, database, clock });
   await app.register(purchaseRoutes, { access, purchases });
+  await app.register(portalRoutes, { access, purchases });
   await app.register(usageRoutes, { access, database, ledger, clock });
   await app.register(eventRoutes, { access, streams });
   await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });

@@ -13,6 +13,8 @@ export interface Config {
   readonly sandbox: boolean;
   readonly seedFile: string | undefined;
   readonly offer: Offer;
+  /** Most that an organisation may order within 24 hours, in minor units; undefined for no limit. */
+  readonly maxDailyMinor: number | undefined;
   readonly returnUriSchemes: readonly string[];
   /** Absent: everything works but buying. */
   readonly payments: PaymentsConfig | undefined;
@@ -32,6 +34,8 @@ export interface PaymentsConfig {
   /** Another payment side than Stripe's own. */
   readonly apiUrl: URL | undefined;
   readonly unitPriceId: string | undefined;
+  /** Stripe adds the tax of the payer's place to the price. It is never credited. */
+  readonly automaticTax: boolean;
   readonly mode: 'live' | 'test' | 'sandbox';
 }
 
@@ -62,6 +66,11 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   ['CUSTOM_MIN_MINOR', '1000', 'Smallest custom amount, in minor units.'],
   ['CUSTOM_MAX_MINOR', '1000000', 'Largest custom amount, in minor units.'],
   ['CUSTOM_STEP_MINOR', '100', 'Custom amounts are multiples of this, in minor units.'],
+  [
+    'MAX_DAILY_MINOR',
+    '',
+    'Most that an organisation may order within 24 hours, in minor units. Without it there is no such limit.',
+  ],
   ['STRIPE_SECRET_KEY', '', 'Secret key of the Stripe account. Without it nothing can be bought.'],
   [
     'STRIPE_WEBHOOK_SECRETS',
@@ -74,6 +83,7 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     '',
     'A Price of 1 minor unit, bought in quantity, instead of a price made for each purchase.',
   ],
+  ['STRIPE_AUTOMATIC_TAX', '', '1: Stripe adds tax to the price. It is paid on top and never credited.'],
   [
     'RETURN_URI_SCHEMES',
     'vscode,vscode-insiders,vscodium,code-oss,codestudio,code-studio,cursor,windsurf',
@@ -188,6 +198,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     faults.push('CREDITS_SEED_FILE is for the sandbox only: set CREDITS_SANDBOX=1 too, or leave it out.');
   }
 
+  const automaticTax =
+    optional('STRIPE_AUTOMATIC_TAX') !== undefined && oneOf('STRIPE_AUTOMATIC_TAX', ['0', '1']) === '1';
   const apiUrl = optional('STRIPE_API_URL');
   const secretKey = optional('STRIPE_SECRET_KEY') ?? (sandbox && apiUrl ? 'sk_test_sandbox' : undefined);
   const webhookSecrets = list('STRIPE_WEBHOOK_SECRETS');
@@ -227,6 +239,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     sandbox,
     seedFile,
     offer: { currency, creditsPerMajorUnit, presetsMinor, custom: { minMinor, maxMinor, stepMinor } },
+    maxDailyMinor:
+      optional('MAX_DAILY_MINOR') === undefined ? undefined : integer('MAX_DAILY_MINOR', 1, 1e12),
     returnUriSchemes,
     payments:
       secretKey === undefined
@@ -236,6 +250,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             webhookSecrets,
             apiUrl: apiOrigin,
             unitPriceId: optional('STRIPE_UNIT_PRICE_ID'),
+            automaticTax,
             mode: sandbox
               ? ('sandbox' as const)
               : secretKey.includes('_live_')

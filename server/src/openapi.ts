@@ -17,6 +17,7 @@ const shapes = {
   CreatePurchase: api.CreatePurchase,
   Purchase: api.Purchase,
   PurchaseList: api.PurchaseList,
+  PortalSession: api.PortalSession,
   PostUsage: api.PostUsage,
   UsagePosted: api.UsagePosted,
   Problem: api.Problem,

@@ -136,6 +136,7 @@ export interface Tables {
     received_at: Date;
     settled_at: Date | null;
   };
+  payment_customers: { org_id: string; customer_id: string; created_at: Date };
   outbox: { org_id: string; sequence: bigint; event: string; data: Json; created_at: Date };
 }
 

@@ -66,6 +66,13 @@ export function renderNothingHere(): string {
   );
 }
 
+export function renderPortalClosed(): string {
+  return page(
+    'Back to your editor',
+    `${mark('neutral')}<h1>Back to your editor</h1><p class="text">You can close this tab. Your editor shows your balance.</p>`,
+  );
+}
+
 function messageFor(status: PurchaseRow['status'], leftThePage: boolean, credits: string): Message {
   switch (status) {
     case 'credited':

@@ -112,7 +112,11 @@ export class Fulfilment {
       (sessionEvents.has(notice.type) && notice.sessionId !== null) ||
       (returnEvents.has(notice.type) && notice.paymentIntentId !== null);
     // A test event at a live server, or the reverse, is not about this server's money (T26).
-    const otherMode = notice.livemode !== null && notice.livemode !== (this.#payments?.mode === 'live');
+    // Only the sandbox's stand-in may leave the mode out.
+    const otherMode =
+      notice.livemode === null
+        ? this.#payments?.mode !== 'sandbox'
+        : notice.livemode !== (this.#payments?.mode === 'live');
     if (otherMode) {
       this.#log.warn(
         { event: notice.eventId, type: notice.type },

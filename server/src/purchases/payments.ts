@@ -16,7 +16,9 @@ export interface Order {
   readonly currency: string;
   /** Whole credits, as named on the payment page and the invoice. */
   readonly creditsText: string;
+  /** Gets Stripe's receipt. */
   readonly email: string | null;
+  readonly customerId: string;
   readonly expiresAt: Date;
   /** Where the payment page sends people afterwards. */
   readonly returnUrl: string;
@@ -72,7 +74,11 @@ export interface Notice {
 
 export interface Payments {
   readonly mode: 'live' | 'test' | 'sandbox';
-  /** Makes the payment page; with the same purchase again it is the same page. */
+  /** With the same key again it is the same customer. */
+  createCustomer(orgId: string, orgName: string, key: string): Promise<string>;
+  /** The address of the customer's own pages. @throws {CustomerGone} */
+  openPortal(customerId: string, returnUrl: string): Promise<string>;
+  /** Makes the payment page; with the same purchase again it is the same page. @throws {CustomerGone} */
   open(order: Order): Promise<Session>;
   /** Undefined when the payment side knows no such session. */
   read(sessionId: string): Promise<Session | undefined>;
@@ -82,6 +88,11 @@ export interface Payments {
   expire(sessionId: string): Promise<boolean>;
   /** @throws {RequestRefused} `invalid_signature`, whatever exactly is wrong with it. */
   receive(rawBody: Buffer, signature: string | undefined): Notice;
+}
+
+/** The payment side knows no such customer, perhaps because a person deleted it there. */
+export class CustomerGone extends Error {
+  override readonly name = 'CustomerGone';
 }
 
 /** All of its methods but `receive` answer failure with `payment_provider_unavailable`. */
@@ -97,16 +108,18 @@ export class StripePayments implements Payments {
   readonly #stripe: Stripe;
   readonly #webhookSecrets: readonly string[];
   readonly #unitPriceId: string | undefined;
+  readonly #automaticTax: boolean;
   readonly #clock: Clock;
 
   constructor(
-    { secretKey, webhookSecrets, apiUrl, unitPriceId, mode }: PaymentsConfig,
+    { secretKey, webhookSecrets, apiUrl, unitPriceId, automaticTax, mode }: PaymentsConfig,
     clock: Clock,
     sdk: Stripe.StripeConfig = {},
   ) {
     this.mode = mode;
     this.#webhookSecrets = webhookSecrets;
     this.#unitPriceId = unitPriceId;
+    this.#automaticTax = automaticTax;
     this.#clock = clock;
     this.#stripe = new Stripe(secretKey, {
       ...(apiUrl && {
@@ -121,10 +134,27 @@ export class StripePayments implements Payments {
     });
   }
 
+  async createCustomer(orgId: string, orgName: string, key: string): Promise<string> {
+    const params = { name: orgName, metadata: { org_id: orgId } };
+    // With the name in the key: Stripe refuses the same key for other parameters, and organisations are renamed.
+    const nameHash = createHash('sha256').update(orgName).digest('hex').slice(0, 12);
+    const { id } = await this.#ask('customer', () =>
+      this.#stripe.customers.create(params, { idempotencyKey: `${key}:${nameHash}` }),
+    );
+    return id;
+  }
+
+  async openPortal(customerId: string, returnUrl: string): Promise<string> {
+    const { url } = await this.#askAbout(customerId, 'billing_portal.session', () =>
+      this.#stripe.billingPortal.sessions.create({ customer: customerId, return_url: returnUrl }),
+    );
+    return url;
+  }
+
   async open(order: Order): Promise<Session> {
     const metadata = { org_id: order.orgId, purchase_id: order.purchaseId };
     const name = `${order.creditsText} credits for ${order.orgName}`;
-    const session = await this.#ask('checkout.session', () =>
+    const session = await this.#askAbout(order.customerId, 'checkout.session', () =>
       this.#stripe.checkout.sessions.create(
         {
           mode: 'payment',
@@ -135,6 +165,8 @@ export class StripePayments implements Payments {
                     currency: order.currency,
                     unit_amount: order.amountMinor,
                     product_data: { name },
+                    // On top of the price, so that the subtotal is what was ordered.
+                    ...(this.#automaticTax && { tax_behavior: 'exclusive' as const }),
                   },
                   quantity: 1,
                 }
@@ -143,9 +175,19 @@ export class StripePayments implements Payments {
           client_reference_id: order.orgId,
           metadata,
           // Refunds and disputes name the payment, not the session.
-          payment_intent_data: { metadata, description: name },
+          payment_intent_data: {
+            metadata,
+            description: name,
+            ...(order.email !== null && { receipt_email: order.email }),
+          },
           invoice_creation: { enabled: true },
-          ...(order.email !== null && { customer_email: order.email }),
+          customer: order.customerId,
+          // What the payer types for the tax is kept with the customer, which Stripe asks for.
+          ...(this.#automaticTax && {
+            automatic_tax: { enabled: true },
+            tax_id_collection: { enabled: true },
+            customer_update: { address: 'auto' as const, name: 'auto' as const },
+          }),
           expires_at: Math.floor(order.expiresAt.getTime() / 1_000),
           success_url: order.returnUrl,
           cancel_url: order.canceledUrl,
@@ -251,6 +293,23 @@ export class StripePayments implements Payments {
       }
     }
     throw new RequestRefused('invalid_signature');
+  }
+
+  async #askAbout<T extends { object: string }>(
+    customerId: string,
+    object: T['object'],
+    call: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.#ask(object, call);
+    } catch (error) {
+      const cause = error instanceof RequestRefused ? error.cause : undefined;
+      const gone =
+        cause instanceof Stripe.errors.StripeInvalidRequestError &&
+        cause.code === 'resource_missing' &&
+        cause.param === 'customer';
+      throw gone ? new CustomerGone(`the payment side does not know ${customerId}`, { cause }) : error;
+    }
   }
 
   async #ask<T extends { object: string }>(object: T['object'], call: () => Promise<T>): Promise<T> {

@@ -3,15 +3,16 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { CreatePurchase, Purchase, PurchaseList, PurchaseOptions } from '../../../protocol/api.ts';
 import { formatCredits } from '../../../protocol/format.ts';
 import { firstAdmin, type Member, may } from '../access.ts';
-import { type Clock, MINUTE_MS, SECOND_MS } from '../clock.ts';
+import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { newId, newSecret } from '../ids.ts';
 import { lockOrganisation } from '../ledger/ledger.ts';
 import { RequestRefused } from '../problems.ts';
+import type { Customers } from './customers.ts';
 import type { Fulfilment } from './fulfilment.ts';
 import { type IdempotencyKeys, type KeyUse, requestHash } from './idempotencyKeys.ts';
-import type { Payments } from './payments.ts';
+import { CustomerGone, type Payments } from './payments.ts';
 import {
   changePurchase,
   type PurchaseRow,
@@ -31,6 +32,7 @@ interface Parts {
   readonly config: Config;
   readonly database: Database;
   readonly payments: Payments | undefined;
+  readonly customers: Customers;
   readonly fulfilment: Fulfilment;
   readonly keys: IdempotencyKeys;
   readonly clock: Clock;
@@ -49,13 +51,24 @@ export class Purchases {
   async options(member: Member): Promise<PurchaseOptions> {
     const { config, database, payments } = this.#parts;
     const isBuyer = may(member.role, 'purchase');
+    const offer = offerOnTheWire(config.offer);
+    const leftMinor = await this.#leftToday(database.query, member.orgId);
+    const smallestMinor = Math.min(
+      ...offer.presets.map(preset => preset.amount_minor),
+      offer.custom?.min_minor ?? Infinity,
+    );
     const blocked_reason = !isBuyer
       ? 'not_admin'
-      : payments
-        ? await blockOn(database.query, member.orgId)
-        : 'payments_unavailable';
+      : !payments
+        ? 'payments_unavailable'
+        : (await inDispute(database.query, member.orgId))
+          ? 'dispute_open'
+          : leftMinor < smallestMinor
+            ? 'daily_limit'
+            : null;
     return {
-      ...offerOnTheWire(config.offer),
+      ...offer,
+      ...(leftMinor !== Infinity && { daily_left_minor: leftMinor }),
       can_purchase: blocked_reason === null,
       blocked_reason,
       contact: isBuyer ? null : ((await firstAdmin(database.query, member.orgId)) ?? null),
@@ -203,13 +216,61 @@ export class Purchases {
     return purchase;
   }
 
+  /** An address of the payment side's own pages about the organisation: invoices, receipts, stored cards. */
+  async openPortal({ orgId, orgName }: Member): Promise<string> {
+    const { config, payments } = this.#parts;
+    if (!payments) {
+      throw blocked('', 'payments_unavailable');
+    }
+    return this.#asCustomer(payments, orgId, orgName, customerId =>
+      payments.openPortal(customerId, `${config.publicUrl}/portal/closed`),
+    );
+  }
+
+  /** Does something for the organisation's customer; one that was deleted on the payment side is made anew. */
+  async #asCustomer<T>(
+    payments: Payments,
+    orgId: string,
+    orgName: string,
+    work: (customerId: string) => Promise<T>,
+  ): Promise<T> {
+    const { customers, log } = this.#parts;
+    const customerId = await customers.of(payments, orgId, orgName);
+    try {
+      return await work(customerId);
+    } catch (error) {
+      if (!(error instanceof CustomerGone)) {
+        throw error;
+      }
+      log.warn(
+        { org: orgId, customer: customerId },
+        'the payment side forgot this customer: another is made',
+      );
+      return work(await customers.of(payments, orgId, orgName, customerId));
+    }
+  }
+
+  /** What may still be ordered, in minor units. Pages that ended unpaid do not count, orders under way do. */
+  async #leftToday(query: Database['query'], orgId: string): Promise<number> {
+    const { config, clock } = this.#parts;
+    if (config.maxDailyMinor === undefined) {
+      return Infinity;
+    }
+    const { ordered } = await query
+      .selectFrom('purchases')
+      .select(({ fn }) => fn.sum<bigint | string | null>('amount_minor').as('ordered'))
+      .where('org_id', '=', orgId)
+      .where('created_at', '>', new Date(clock().getTime() - 24 * HOUR_MS))
+      .where('status', 'not in', ['expired', 'canceled', 'failed'])
+      .executeTakeFirstOrThrow();
+    return Math.max(0, config.maxDailyMinor - Number(ordered ?? 0));
+  }
+
   /** The order is stored before the payment side hears of it: what is paid for is always known here. */
   async #store(member: Member, order: CreatePurchase, use: KeyUse): Promise<string> {
     const { config, database, keys, payments, clock } = this.#parts;
     if (!payments) {
-      throw new RequestRefused('purchasing_blocked', {
-        errors: [{ pointer: '', code: 'payments_unavailable' }],
-      });
+      throw blocked('', 'payments_unavailable');
     }
     const creditsUcr = quote(config.offer, order);
     if (order.return_uri !== undefined) {
@@ -219,9 +280,12 @@ export class Purchases {
     const purchase = { org_id: member.orgId, purchase_id: newId('pur', now) };
     await database.transaction(async tx => {
       await lockOrganisation(tx, member.orgId);
-      const block = await blockOn(tx, member.orgId);
-      if (block !== null) {
-        throw new RequestRefused('purchasing_blocked', { errors: [{ pointer: '', code: block }] });
+      if (await inDispute(tx, member.orgId)) {
+        throw blocked('', 'dispute_open');
+      }
+      // Under the organisation's lock, so that two orders at once do not both find room.
+      if (order.amount_minor > (await this.#leftToday(tx, member.orgId))) {
+        throw blocked('/amount_minor', 'daily_limit');
       }
       await tx
         .insertInto('purchases')
@@ -260,18 +324,21 @@ export class Purchases {
       .where('principal_id', '=', purchase.created_by)
       .executeTakeFirstOrThrow();
     const returnUrl = `${config.publicUrl}/return/${purchase.return_token}`;
-    const session = await payments.open({
-      purchaseId,
-      orgId,
-      orgName: purchase.org_name,
-      amountMinor: Number(purchase.amount_minor),
-      currency: purchase.currency,
-      creditsText: formatCredits(Number(purchase.credits_ucr), 'en'),
-      email,
-      expiresAt: purchase.expires_at,
-      returnUrl,
-      canceledUrl: `${returnUrl}/canceled`,
-    });
+    const session = await this.#asCustomer(payments, orgId, purchase.org_name, customerId =>
+      payments.open({
+        customerId,
+        purchaseId,
+        orgId,
+        orgName: purchase.org_name,
+        amountMinor: Number(purchase.amount_minor),
+        currency: purchase.currency,
+        creditsText: formatCredits(Number(purchase.credits_ucr), 'en'),
+        email,
+        expiresAt: purchase.expires_at,
+        returnUrl,
+        canceledUrl: `${returnUrl}/canceled`,
+      }),
+    );
     const current = await database.transaction(async tx => {
       await lockOrganisation(tx, orgId);
       const now = await byId(tx, orgId, purchaseId);
@@ -290,7 +357,7 @@ export class Purchases {
 }
 
 /** While a payer's bank takes money back, no more is sold on the same trust. */
-async function blockOn(query: Database['query'], orgId: string): Promise<'dispute_open' | null> {
+async function inDispute(query: Database['query'], orgId: string): Promise<boolean> {
   const disputed = await query
     .selectFrom('purchases')
     .select('purchase_id')
@@ -298,7 +365,11 @@ async function blockOn(query: Database['query'], orgId: string): Promise<'disput
     .where('dispute', '=', 'open')
     .limit(1)
     .executeTakeFirst();
-  return disputed ? 'dispute_open' : null;
+  return disputed !== undefined;
+}
+
+function blocked(pointer: string, code: string): RequestRefused {
+  return new RequestRefused('purchasing_blocked', { errors: [{ pointer, code }] });
 }
 
 function byId(query: Database['query'], orgId: string, purchaseId: string): Promise<PurchaseRow> {

@@ -24,7 +24,7 @@ export const metaRoutes: FastifyPluginAsyncZod<{ access: Access; payments: Payme
       api_versions: ['v1'],
       server_version: packageJson.version,
       payment_mode: payments?.mode ?? 'none',
-      features: { checkout: payments !== undefined, events: true },
+      features: { checkout: payments !== undefined, events: true, portal: payments !== undefined },
     }),
   );
 

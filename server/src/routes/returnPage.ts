@@ -5,7 +5,12 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { readBalance } from '../ledger/balance.ts';
-import { pageStyleHash, renderNothingHere, renderReturnPage } from '../pages/returnPage.ts';
+import {
+  pageStyleHash,
+  renderNothingHere,
+  renderPortalClosed,
+  renderReturnPage,
+} from '../pages/returnPage.ts';
 import type { Purchases } from '../purchases/purchases.ts';
 
 interface Parts {
@@ -30,6 +35,8 @@ export const returnRoutes: FastifyPluginAsyncZod<Parts> = async (
       )
       .type('text/html; charset=utf-8');
   });
+
+  app.get('/portal/closed', { schema: { hide: true } }, async () => renderPortalClosed());
 
   // The address proves nothing and carries no claim of payment (T14): both pages show the purchase as it is.
   for (const [path, leftThePage] of [

@@ -32,4 +32,9 @@ export const paymentsSchema = [
   `create index purchases_by_payment on purchases (payment_intent_id)`,
   `create index purchases_in_dispute on purchases (org_id) where dispute = 'open'`,
   `alter table stripe_events add payment_intent_id text`,
+  `create table payment_customers (
+    org_id text primary key references organisations,
+    customer_id text not null,
+    created_at timestamptz not null
+  )`,
 ];
