@@ -181,6 +181,26 @@ export type PurchaseList = z.infer<typeof PurchaseList>;
 export const PortalSession = z.object({ url: z.string().check(z.maxLength(5_000)) });
 export type PortalSession = z.infer<typeof PortalSession>;
 
+// ---- GET /v1/orgs/{org}/audit
+
+export const AuditEntry = z.object({
+  id,
+  at: time,
+  /** A principal, or `payment_provider` or `server`, which have no name. */
+  actor: z.object({ id, name: z.nullable(text) }),
+  /** purchase.created, purchase.credited, purchase.refunded, purchase.dispute_open, credits.grant, billing.portal_opened … */
+  action: z.string(),
+  purchase_id: z.nullable(z.string()),
+  /** The ledger transaction that belongs to it. */
+  balance_version: z.nullable(count),
+  details: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
+});
+export type AuditEntry = z.infer<typeof AuditEntry>;
+
+/** Newest first. `next_cursor` is opaque; null on the last page. */
+export const AuditList = z.object({ data: z.array(AuditEntry), next_cursor: z.nullable(z.string()) });
+export type AuditList = z.infer<typeof AuditList>;
+
 // ---- POST /v1/orgs/{org}/usage (service tokens)
 
 export const PostUsage = z.object({
@@ -274,6 +294,7 @@ export const paths = {
     `/v1/orgs/${encodeURIComponent(org)}/purchases/${encodeURIComponent(purchase)}`,
   cancelPurchase: (org: string, purchase: string) => `${paths.purchase(org, purchase)}/cancel`,
   portalSessions: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/portal-sessions`,
+  audit: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/audit`,
   events: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/events`,
   usage: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/usage`,
 } as const;

@@ -28,6 +28,7 @@ export const actions = [
   'purchase',
   'follow_purchases',
   'manage_billing',
+  'read_audit',
   'post_usage',
 ] as const;
 export type Action = (typeof actions)[number];
@@ -36,7 +37,7 @@ const everyPerson: readonly Action[] = ['read_balance', 'read_offer', 'listen', 
 
 /** The whole of who may do what. `follow_purchases` shows admins all of them and others their own. */
 export const allowed: Record<Role, readonly Action[]> = {
-  admin: [...everyPerson, 'purchase', 'manage_billing'],
+  admin: [...everyPerson, 'purchase', 'manage_billing', 'read_audit'],
   team_owner: everyPerson,
   team_lead: everyPerson,
   user: everyPerson,

@@ -20,6 +20,7 @@ import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
 import { paymentsFrom } from './purchases/payments.ts';
 import { Purchases } from './purchases/purchases.ts';
 import { Reconciler } from './purchases/reconciler.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -106,6 +107,7 @@ export async function buildApp({
   await app.register(balanceRoutes, { access, database, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(portalRoutes, { access, purchases });
+  await app.register(auditRoutes, { access, database });
   await app.register(usageRoutes, { access, database, ledger, clock });
   await app.register(eventRoutes, { access, streams });
   await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });

@@ -18,6 +18,8 @@ const shapes = {
   Purchase: api.Purchase,
   PurchaseList: api.PurchaseList,
   PortalSession: api.PortalSession,
+  AuditEntry: api.AuditEntry,
+  AuditList: api.AuditList,
   PostUsage: api.PostUsage,
   UsagePosted: api.UsagePosted,
   Problem: api.Problem,

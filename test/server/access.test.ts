@@ -32,6 +32,7 @@ describe('access', () => {
     ['cancel', 'POST', id => `/v1/orgs/${id}/purchases/pur_none/cancel`],
     ['buy', 'POST', id => `/v1/orgs/${id}/purchases`, order],
     ['portal', 'POST', id => `/v1/orgs/${id}/portal-sessions`],
+    ['audit', 'GET', id => `/v1/orgs/${id}/audit`],
     ['usage', 'POST', id => `/v1/orgs/${id}/usage`, { event_id: 'e', amount_ucr: 1 }],
   ];
   const knock = ([, method, path, body]: Door, orgId: string, token: string | undefined) =>
@@ -43,12 +44,12 @@ describe('access', () => {
     });
 
   const expected: Record<string, Partial<Record<string, readonly number[]>>> = {
-    // role: [balance, options, purchases, a purchase, cancel, buy, portal, usage]
-    admin: { all: [200, 200, 200, 404, 404, 201, 201, 403] },
-    team_owner: { all: [200, 200, 200, 404, 404, 403, 403, 403] },
-    team_lead: { all: [200, 200, 200, 404, 404, 403, 403, 403] },
-    user: { all: [200, 200, 200, 404, 404, 403, 403, 403] },
-    service: { all: [200, 403, 403, 403, 403, 403, 403, 200] },
+    // role: [balance, options, purchases, a purchase, cancel, buy, portal, audit, usage]
+    admin: { all: [200, 200, 200, 404, 404, 201, 201, 200, 403] },
+    team_owner: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403] },
+    team_lead: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403] },
+    user: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403] },
+    service: { all: [200, 403, 403, 403, 403, 403, 403, 403, 200] },
   };
   for (const role of Object.keys(allowed) as Role[]) {
     it(`T20 opens to ${role} what is its own, and nothing else`, async () => {

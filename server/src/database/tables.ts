@@ -137,6 +137,16 @@ export interface Tables {
     settled_at: Date | null;
   };
   payment_customers: { org_id: string; customer_id: string; created_at: Date };
+  audit_log: {
+    org_id: string;
+    audit_id: Generated<bigint>;
+    at: Date;
+    actor: string;
+    action: string;
+    purchase_id: string | null;
+    version: bigint | null;
+    details: Json;
+  };
   outbox: { org_id: string; sequence: bigint; event: string; data: Json; created_at: Date };
 }
 

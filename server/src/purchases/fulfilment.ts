@@ -2,6 +2,7 @@
 // the return page, a read of the purchase, the reconciler.
 import type { FastifyBaseLogger } from 'fastify';
 import type { PurchaseStatus } from '../../../protocol/api.ts';
+import { note } from '../audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
 import type { StripeEventStatus } from '../database/tables.ts';
@@ -10,7 +11,7 @@ import { type Ledger, lockOrganisation } from '../ledger/ledger.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Notice, Payments, Returned, Session } from './payments.ts';
 import { changePurchase, mayBecome, type PurchaseRow, selectPurchases, tellPurchase } from './purchase.ts';
-import { reversalOf, reverse } from './reversal.ts';
+import { PAYMENT_PROVIDER, type Reversal, reversalOf, reverse } from './reversal.ts';
 
 /** What the payment side knows, compared with what was ordered. */
 type Finding = 'waiting' | 'processing' | 'paid' | 'failed' | 'expired' | 'mismatch';
@@ -238,6 +239,36 @@ export class Fulfilment {
     if (facts.refunded_minor !== purchase.refunded_minor || facts.dispute !== purchase.dispute) {
       await tellPurchase(tx, purchase, purchase.status, purchase.balance_version, now);
     }
+    await this.#noteReturn(tx, purchase, { ...facts, ...target }, now);
+  }
+
+  /** One entry for each thing that changed: refunds, what became of a dispute, and what it set aside. */
+  async #noteReturn(
+    tx: Tx,
+    before: PurchaseRow,
+    after: Reversal & Pick<PurchaseRow, 'refunded_minor' | 'dispute'>,
+    at: Date,
+  ): Promise<void> {
+    const actions = [
+      after.refunded_minor > before.refunded_minor && 'refunded',
+      after.refunded_minor < before.refunded_minor && 'refund_failed',
+      after.dispute !== before.dispute && `dispute_${after.dispute ?? 'withdrawn'}`,
+      after.disputedUcr > before.disputed_ucr && 'dispute_held',
+      after.disputedUcr < before.disputed_ucr && 'dispute_released',
+    ].filter(action => action !== false);
+    for (const action of actions) {
+      const deed = {
+        action: `purchase.${action}`,
+        actor: PAYMENT_PROVIDER,
+        purchaseId: before.purchase_id,
+        details: {
+          refunded_minor: Number(after.refunded_minor),
+          reversed_ucr: Number(after.reversedUcr),
+          disputed_ucr: Number(after.disputedUcr),
+        },
+      };
+      await note(tx, before.org_id, deed, at);
+    }
   }
 
   async #advance(tx: Tx, purchase: PurchaseRow, session: Session, finding: Finding): Promise<void> {
@@ -255,7 +286,7 @@ export class Fulfilment {
     };
     if (status !== 'credited') {
       const failure_code = status === 'failed' ? 'payment_failed' : null;
-      await changePurchase(tx, purchase, { ...links, status, failure_code }, now);
+      await changePurchase(tx, purchase, { ...links, status, failure_code }, PAYMENT_PROVIDER, now);
       return;
     }
     // The stored order is credited, never a figure of the session: that one may include tax, or be in another currency.
@@ -279,6 +310,7 @@ export class Fulfilment {
         grant_id: grantId,
         failure_code: null,
       },
+      purchase.created_by,
       now,
     );
     if (purchase.status !== 'open' && purchase.status !== 'processing') {

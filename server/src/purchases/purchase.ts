@@ -1,6 +1,7 @@
 // A purchase: its row, what may become of it, and what is told of it.
 import type { Selectable } from 'kysely';
 import type { Purchase, PurchaseStatus } from '../../../protocol/api.ts';
+import { note } from '../audit.ts';
 import type { Query, Tx } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { tell } from '../outbox.ts';
@@ -42,13 +43,14 @@ export function selectPurchases(query: Query) {
     .select(['principals.name as created_by_name', 'organisations.name as org_name']);
 }
 
-/** Changes a purchase and tells its listeners, in the caller's transaction. @throws when the status may not become this. */
+/** Changes a purchase, tells its listeners and notes who did it, in the caller's transaction. @throws when the status may not become this. */
 export async function changePurchase(
   tx: Tx,
   purchase: Pick<PurchaseRow, 'org_id' | 'purchase_id' | 'status'>,
   change: Partial<Omit<Selectable<Tables['purchases']>, 'org_id' | 'purchase_id'>> & {
     status: PurchaseStatus;
   },
+  actor: string,
   at: Date,
 ): Promise<void> {
   const changed = await tx
@@ -63,7 +65,10 @@ export async function changePurchase(
       `purchase ${purchase.purchase_id} cannot become ${change.status} from ${purchase.status}`,
     );
   }
-  await tellPurchase(tx, purchase, change.status, change.balance_version ?? null, at);
+  const version = change.balance_version ?? null;
+  await tellPurchase(tx, purchase, change.status, version, at);
+  const deed = { action: `purchase.${change.status}`, actor, purchaseId: purchase.purchase_id, version };
+  await note(tx, purchase.org_id, deed, at);
 }
 
 export function tellPurchase(

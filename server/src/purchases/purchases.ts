@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { CreatePurchase, Purchase, PurchaseList, PurchaseOptions } from '../../../protocol/api.ts';
 import { formatCredits } from '../../../protocol/format.ts';
 import { firstAdmin, type Member, may } from '../access.ts';
+import { note } from '../audit.ts';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
@@ -135,7 +136,8 @@ export class Purchases {
       const purchase = await byId(tx, orgId, purchaseId);
       if (purchase.status === 'creating') {
         // Whoever is making the page finds it canceled and closes the page again.
-        await changePurchase(tx, purchase, { status: 'canceled', cancel_requested_at: clock() }, clock());
+        const canceled = { status: 'canceled' as const, cancel_requested_at: clock() };
+        await changePurchase(tx, purchase, canceled, member.principal.id, clock());
         return null;
       }
       if (purchase.status === 'open') {
@@ -146,6 +148,10 @@ export class Purchases {
           .where('org_id', '=', orgId)
           .where('purchase_id', '=', purchaseId)
           .execute();
+        if (purchase.cancel_requested_at === null) {
+          const deed = { action: 'purchase.cancel_requested', actor: member.principal.id, purchaseId };
+          await note(tx, orgId, deed, clock());
+        }
         return purchase.session_id;
       }
       return null;
@@ -217,14 +223,19 @@ export class Purchases {
   }
 
   /** An address of the payment side's own pages about the organisation: invoices, receipts, stored cards. */
-  async openPortal({ orgId, orgName }: Member): Promise<string> {
-    const { config, payments } = this.#parts;
+  async openPortal({ orgId, orgName, principal }: Member): Promise<string> {
+    const { config, database, payments, clock } = this.#parts;
     if (!payments) {
       throw blocked('', 'payments_unavailable');
     }
-    return this.#asCustomer(payments, orgId, orgName, customerId =>
+    const url = await this.#asCustomer(payments, orgId, orgName, customerId =>
       payments.openPortal(customerId, `${config.publicUrl}/portal/closed`),
     );
+    await database.transaction(async tx => {
+      await lockOrganisation(tx, orgId);
+      await note(tx, orgId, { action: 'billing.portal_opened', actor: principal.id }, clock());
+    });
+    return url;
   }
 
   /** Does something for the organisation's customer; one that was deleted on the payment side is made anew. */
@@ -305,6 +316,17 @@ export class Purchases {
         .execute();
       await keys.begin(tx, use, purchase.purchase_id);
       await tellPurchase(tx, purchase, 'creating', null, now);
+      await note(
+        tx,
+        member.orgId,
+        {
+          action: 'purchase.created',
+          actor: member.principal.id,
+          purchaseId: purchase.purchase_id,
+          details: { amount_minor: order.amount_minor, currency: order.currency, credits_ucr: creditsUcr },
+        },
+        now,
+      );
     });
     return purchase.purchase_id;
   }
@@ -344,7 +366,7 @@ export class Purchases {
       const now = await byId(tx, orgId, purchaseId);
       if (now.status === 'creating') {
         const page = { status: 'open' as const, session_id: session.id, checkout_url: session.url };
-        await changePurchase(tx, now, page, clock());
+        await changePurchase(tx, now, page, now.created_by, clock());
       }
       return byId(tx, orgId, purchaseId);
     });

@@ -85,7 +85,8 @@ export class Reconciler {
         .where('purchase_id', '=', purchaseId)
         .executeTakeFirstOrThrow();
       if (purchase.status === 'creating') {
-        await changePurchase(tx, purchase, { status: 'failed', failure_code: 'not_opened' }, clock());
+        const failed = { status: 'failed' as const, failure_code: 'not_opened' };
+        await changePurchase(tx, purchase, failed, 'server', clock());
       }
     });
   }

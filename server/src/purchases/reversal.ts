@@ -25,7 +25,8 @@ export function reversalOf(creditsUcr: bigint, returned: Returned): Reversal {
   return { reversedUcr, disputedUcr: share(goneMinor + returned.withdrawnMinor) - reversedUcr };
 }
 
-const ACTOR = 'payment_provider';
+/** The actor of what the payment side did by itself. */
+export const PAYMENT_PROVIDER = 'payment_provider';
 
 /** Brings the books from what is stored in the purchase to `target`. The caller holds the organisation's lock. */
 export async function reverse(
@@ -64,7 +65,7 @@ export async function reverse(
     await ledger.post(tx, orgId, {
       type,
       source: { type: 'purchase', id: `${purchaseId}:${steps}` },
-      actor: ACTOR,
+      actor: PAYMENT_PROVIDER,
       reversesVersion: version,
       entries,
     });

@@ -37,4 +37,41 @@ export const paymentsSchema = [
     customer_id text not null,
     created_at timestamptz not null
   )`,
+
+  // ---- who did what to an organisation's money
+
+  `create table audit_log (
+    org_id text not null references organisations,
+    audit_id bigint not null,
+    at timestamptz not null,
+    actor text not null,
+    action text not null,
+    purchase_id text,
+    version bigint,
+    details jsonb not null default '{}',
+    primary key (org_id, audit_id),
+    foreign key (org_id, purchase_id) references purchases (org_id, purchase_id),
+    foreign key (org_id, version) references ledger_transactions (org_id, version)
+  )`,
+  // Numbers of its own for each organisation, so that they tell nothing of the others. Writers hold its lock.
+  `create function number_audit() returns trigger language plpgsql as $$
+  begin
+    select coalesce(max(audit_id), 0) + 1 into new.audit_id from audit_log where org_id = new.org_id;
+    return new;
+  end $$`,
+  `create trigger number_audit before insert on audit_log for each row execute function number_audit()`,
+  `create trigger append_only before update or delete on audit_log for each row
+    execute function refuse_change('history is only ever added to')`,
+  `create trigger append_only_as_a_whole before truncate on audit_log for each statement
+    execute function refuse_change('history is only ever added to')`,
+  // Whoever makes credits without a purchase is noted, whichever part of the server posts it.
+  `create function note_credit() returns trigger language plpgsql as $$
+  begin
+    insert into audit_log (org_id, at, actor, action, version, details) values (
+      new.org_id, new.created_at, new.actor, 'credits.' || new.type, new.version,
+      jsonb_build_object('source', new.source_type, 'source_id', new.source_id));
+    return null;
+  end $$`,
+  `create trigger note_credit after insert on ledger_transactions for each row
+    when (new.type in ('grant', 'adjustment', 'void')) execute function note_credit()`,
 ];
