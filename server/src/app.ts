@@ -20,6 +20,7 @@ import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
 import { paymentsFrom } from './purchases/payments.ts';
 import { Purchases } from './purchases/purchases.ts';
 import { Reconciler } from './purchases/reconciler.ts';
+import { WebhookWatch } from './purchases/watch.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -100,7 +101,8 @@ export async function buildApp({
     clock,
     log: app.log,
   });
-  const reconciler = new Reconciler({ database, purchases, fulfilment, clock, log: app.log });
+  const watch = new WebhookWatch({ query: database.query, clock, log: app.log });
+  const reconciler = new Reconciler({ database, purchases, fulfilment, watch, clock, log: app.log });
   const streams = new EventStreams({ database, clock, heartbeatMs: config.heartbeatMs, log: app.log });
 
   await app.register(metaRoutes, { access, payments });
@@ -112,7 +114,7 @@ export async function buildApp({
   await app.register(eventRoutes, { access, streams });
   await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });
   await app.register(returnRoutes, { config, purchases, database, clock });
-  await app.register(healthRoutes, { database, bookKeeper });
+  await app.register(healthRoutes, { database, bookKeeper, watch });
 
   app.addHook('onReady', () => streams.start());
   app.addHook('preClose', () => streams.close('shutdown'));

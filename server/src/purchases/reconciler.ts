@@ -7,6 +7,7 @@ import { forgetOldRows } from '../outbox.ts';
 import type { Fulfilment } from './fulfilment.ts';
 import { changePurchase, selectPurchases, underWay } from './purchase.ts';
 import type { Purchases } from './purchases.ts';
+import type { WebhookWatch } from './watch.ts';
 
 /** Of each kind, in one look; the rest comes in the next. */
 const AT_ONCE = 100;
@@ -17,6 +18,7 @@ interface Parts {
   readonly database: Database;
   readonly purchases: Purchases;
   readonly fulfilment: Fulfilment;
+  readonly watch: WebhookWatch;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
 }
@@ -50,7 +52,7 @@ export class Reconciler {
   }
 
   async look(): Promise<void> {
-    const { database, purchases, fulfilment, clock, log } = this.#parts;
+    const { database, purchases, fulfilment, watch, clock, log } = this.#parts;
     for (const event of await fulfilment.unsettled(AT_ONCE)) {
       if (!this.#stopping.signal.aborted) {
         await fulfilment
@@ -73,6 +75,7 @@ export class Reconciler {
         await this.#giveUp(purchase.org_id, purchase.purchase_id);
       }
     }
+    await watch.check();
     await forgetOldRows(database.query, clock());
   }
 

@@ -32,6 +32,10 @@ export const paymentsSchema = [
   `create index purchases_by_payment on purchases (payment_intent_id)`,
   `create index purchases_in_dispute on purchases (org_id) where dispute = 'open'`,
   `alter table stripe_events add payment_intent_id text`,
+  `create index stripe_events_by_session on stripe_events (session_id)`,
+  `create index stripe_events_by_time on stripe_events (received_at)`,
+  `create index stripe_events_quarantined on stripe_events (received_at) where status = 'quarantined'`,
+  `create index purchases_by_credit on purchases (credited_at)`,
   `create table payment_customers (
     org_id text primary key references organisations,
     customer_id text not null,
