@@ -71,7 +71,10 @@ describe('the balance', () => {
 
   it('comes from a server that says what it is and that nothing can be bought without a payment side', async () => {
     const meta = Meta.parse((await house.get('/v1/meta')).json());
-    assert.deepEqual([meta.payment_mode, meta.features], ['none', { checkout: false, events: true, portal: false }]);
+    assert.deepEqual(
+      [meta.payment_mode, meta.features],
+      ['none', { checkout: false, events: true, portal: false }],
+    );
     const options = (await house.get(`/v1/orgs/${org.id}/purchase-options`, org.admin)).json();
     assert.deepEqual([options.can_purchase, options.blocked_reason], [false, 'payments_unavailable']);
     const answer = await house.buy(org);
