@@ -15,8 +15,6 @@ export interface Memory {
   readonly seen: Slot<SeenByAccount>;
   /** The server of the last sign-in, offered at the next. */
   readonly serverUrl: Slot<string>;
-  /** The payment page's host of the last purchase, named before the next is opened. */
-  readonly payHost: Slot<string>;
 }
 
 export function openMemory(store: Memento): Memory {
@@ -31,7 +29,6 @@ export function openMemory(store: Memento): Memory {
     purchases: slot('purchases.v1', readPurchaseRecords),
     seen: slot('warned.v1', readSeen),
     serverUrl: slot('serverUrl.v1', readText),
-    payHost: slot('payHost.v1', readText),
   };
 }
 
