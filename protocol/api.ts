@@ -233,6 +233,78 @@ export const Hold = z.object({
 });
 export type Hold = z.infer<typeof Hold>;
 
+// ---- GET /v1/orgs/{org}/ledger, /grants (admins)
+
+export const LedgerTransaction = z.object({
+  /** The balance has this transaction from this version on. */
+  version: count,
+  /** purchase, grant, usage, refund, dispute_hold, dispute_release, expiry, void, adjustment, hold or release. */
+  type: z.string(),
+  /** What caused it; of one type, one source has one transaction. */
+  source: z.object({ type: z.string(), id: z.string() }),
+  actor: z.string(),
+  /** Of adjustments: why, in a person's words. */
+  reason: z.nullable(text),
+  /** By how much it changed what is available. */
+  change_ucr: integer,
+  /** When it counts from; `created_at` is when it was written. */
+  effective_at: time,
+  created_at: time,
+  /** What moved, by account; they sum to zero. */
+  entries: z.array(z.object({ account: z.string(), amount_ucr: integer })),
+});
+export type LedgerTransaction = z.infer<typeof LedgerTransaction>;
+
+/** Newest first. `next_cursor` is opaque; null on the last page. */
+export const LedgerList = z.object({
+  data: z.array(LedgerTransaction),
+  next_cursor: z.nullable(z.string()),
+});
+export type LedgerList = z.infer<typeof LedgerList>;
+
+export const Grant = z.object({
+  id,
+  /** included, promotional or purchased. */
+  kind: z.string(),
+  /** active, used, expired or voided. */
+  status: z.string(),
+  granted_ucr: count,
+  /** With what is on hold of it. */
+  remaining_ucr: count,
+  held_ucr: count,
+  effective_at: time,
+  expires_at: z.nullable(time),
+  created_at: time,
+});
+export type Grant = z.infer<typeof Grant>;
+
+export const GrantList = z.object({ data: z.array(Grant), next_cursor: z.nullable(z.string()) });
+export type GrantList = z.infer<typeof GrantList>;
+
+// ---- GET /v1/orgs/{org}/usage
+
+export const UsageReport = z.object({
+  /** day, model or user. */
+  group_by: z.string(),
+  /** `all` of the organisation, or the asker's `own`. */
+  scope: z.string(),
+  from: time,
+  /** Usage of this very moment is not in the report. */
+  to: time,
+  total_ucr: count,
+  data: z.array(
+    z.object({
+      /** `2026-11-01` (UTC), a model or a user's id; null where the gateway named none. */
+      key: z.nullable(z.string()),
+      /** Of users who are members. */
+      name: z.nullable(text),
+      used_ucr: count,
+      events: count,
+    }),
+  ),
+});
+export type UsageReport = z.infer<typeof UsageReport>;
+
 // ---- GET /v1/orgs/{org}/events (server-sent events; `id:` is the outbox sequence)
 
 export const events = {
@@ -309,6 +381,8 @@ export const paths = {
   cancelPurchase: (org: string, purchase: string) => `${paths.purchase(org, purchase)}/cancel`,
   events: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/events`,
   usage: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/usage`,
+  ledger: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/ledger`,
+  grants: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/grants`,
   holds: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/holds`,
   finalizeHold: (org: string, hold: string) => `${paths.holds(org)}/${encodeURIComponent(hold)}/finalize`,
   releaseHold: (org: string, hold: string) => `${paths.holds(org)}/${encodeURIComponent(hold)}/release`,

@@ -23,6 +23,7 @@ import { Reconciler } from './purchases/reconciler.ts';
 import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historyRoutes } from './routes/history.ts';
 import { holdRoutes } from './routes/holds.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
@@ -104,6 +105,7 @@ export async function buildApp({
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(usageRoutes, { access, database, ledger, clock });
   await app.register(holdRoutes, { access, database, ledger, clock });
+  await app.register(historyRoutes, { access, database, dueDates, clock });
   await app.register(eventRoutes, { access, streams });
   await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });
   await app.register(returnRoutes, { config, purchases, dueDates });

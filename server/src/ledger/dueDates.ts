@@ -38,6 +38,11 @@ export class DueDates {
     return readBalance(database.query, orgId, clock());
   }
 
+  /** For other reads than the balance. */
+  async settle(orgId: string): Promise<void> {
+    await this.readBalance(orgId);
+  }
+
   /** Looks once now, then every `intervalMs` after the last look ended. */
   start(intervalMs = LOOK_EVERY_MS): void {
     if (this.#stopping.signal.aborted) {
