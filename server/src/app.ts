@@ -82,7 +82,7 @@ export async function buildApp({
 
   const access = new Access(database.query, clock);
   const ledger = new Ledger(clock);
-  const bookKeeper = new BookKeeper(database.query, clock, app.log);
+  const bookKeeper = new BookKeeper(database.longReads, clock, app.log);
   const payments = paymentsFrom(config, clock, sdk);
   const fulfilment = new Fulfilment({ database, ledger, payments, clock, log: app.log });
   const keys = new IdempotencyKeys(database, clock);

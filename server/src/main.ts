@@ -2,16 +2,17 @@
 import { buildApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import { type Config, ConfigFaults, helpText, readConfig } from './config.ts';
-import { openEmbedded } from './database/database.ts';
+import { type Database, DatabaseUnavailable, openEmbedded } from './database/database.ts';
 import { DataDirectoryLocked } from './database/lock.ts';
 import { SchemaTooNew } from './database/migrate.ts';
+import { openPostgres, type Warnings } from './database/postgres.ts';
 import { createLog } from './log.ts';
 import { plant, readSeedFile, SeedFault } from './seed.ts';
 
 async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   const seed = config.seedFile === undefined ? undefined : readSeedFile(config.seedFile);
-  const database = await openEmbedded(config.dataDir);
+  const database = await openDatabase(config, log);
   const app = await buildApp({ config, database, log });
   try {
     if (seed) {
@@ -22,7 +23,7 @@ async function serve(config: Config): Promise<void> {
     app.parts.reconciler.start(config.reconcileMs);
     console.log(`Credits server is listening on ${address} (pages for people: ${config.publicUrl}).`);
     console.log(
-      `Payments: ${config.payments?.mode ?? 'none, nothing can be bought'}. Data: ${config.dataDir}.`,
+      `Payments: ${config.payments?.mode ?? 'none, nothing can be bought'}. Data: ${whereDataIs(config)}.`,
     );
   } catch (error) {
     await app.close();
@@ -41,6 +42,14 @@ async function serve(config: Config): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
+function openDatabase(config: Config, log: Warnings): Promise<Database> {
+  return config.postgres ? openPostgres(config.postgres, log) : openEmbedded(config.dataDir);
+}
+
+function whereDataIs({ postgres, dataDir }: Config): string {
+  return postgres ? `PostgreSQL at ${new URL(postgres.url).host}` : dataDir;
+}
+
 /** Faults a person can mend get a sentence; anything else is a bug and keeps its stack. */
 function explain(error: unknown): string {
   if (error instanceof ConfigFaults) {
@@ -56,6 +65,9 @@ function explain(error: unknown): string {
   if (error instanceof SchemaTooNew) {
     return `${error.message} Start that version, or restore a backup.`;
   }
+  if (error instanceof DatabaseUnavailable) {
+    return `PostgreSQL cannot be reached: ${reasonOf(error.cause)}. Is it running, and is DATABASE_URL right?`;
+  }
   if (error instanceof SeedFault) {
     return error.message;
   }
@@ -66,6 +78,12 @@ function explain(error: unknown): string {
     return `Not allowed: ${error.message}.`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** A refused connection to a name with several addresses has an empty message and a code. */
+function reasonOf(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return (cause instanceof Error && cause.message) || code || 'unknown';
 }
 
 const [argument, ...more] = process.argv.slice(2);
