@@ -204,7 +204,7 @@ export async function houseWithStripe(
   const house = await House.build({
     ...options,
     clock,
-    sdk: stripe.sdk,
+    sdk: options.sdk ?? stripe.sdk,
     environment: { STRIPE_SECRET_KEY: 'sk_test_of_the_tests', ...options.environment },
   });
   return { house, stripe };
