@@ -315,9 +315,14 @@ export function helpText(): string {
   const lines = variables.map(
     ([name, fallback, meaning]) => `  ${name.padEnd(width)}  ${meaning}${fallback ? ` [${fallback}]` : ''}`,
   );
-  return `Usage: credits-server [--help]
+  return `Usage: credits-server [serve|migrate|verify] [--help]
 
-Serves the credits API, takes Stripe's webhooks and keeps the ledger. Stops on SIGINT or SIGTERM.
+Commands:
+  serve    Serves the credits API, takes Stripe's webhooks and keeps the ledger. Stops on SIGINT or SIGTERM.
+           Brings the database's schema up to date first. This is what it does without a command.
+  migrate  Brings the schema up to date and ends. Safe to do twice, and while servers run.
+  verify   Recomputes every balance from the ledger's entries and ends: with 0 when the books are in order,
+           with 1 when anything differs or could not be looked at.
 
 Options:
   --help  This text.

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { sql } from 'kysely';
 import type { Database, Tx } from '../../server/src/database/database.ts';
 import type { PostgresConfig } from '../../server/src/database/postgres.ts';
+import { SchemaBroken } from '../../server/src/database/schema.ts';
 import { freshDatabase, openFor } from './support/databases.ts';
 import { booksAreInOrder, House, houseWithStripe, type Org, sessionEvent } from './support/house.ts';
 
@@ -117,6 +118,13 @@ describe('PostgreSQL', () => {
     const [database] = await Promise.all([open(fresh), open(fresh), open(fresh), open(fresh)]);
     const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(database.query);
     assert.equal(new Set(rows.map(row => row.name)).size, rows.length);
+  });
+
+  it('F70 refuses a database on which a step was applied in part and never recorded', async () => {
+    const fresh = await freshDatabase();
+    const database = await open(fresh);
+    await sql`delete from kysely_migration where name <> '0001_ledger'`.execute(database.query);
+    await assert.rejects(open(fresh), error => error instanceof SchemaBroken && /0002_/.test(error.message));
   });
 
   it('counts int8 in bigint, for this pool alone', async () => {

@@ -33,13 +33,18 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Whether missing steps of the schema are applied when a database is opened. */
+export interface Opening {
+  readonly apply?: boolean;
+}
+
 /** PostgreSQL in this process, its files in `directory`. @throws {DataDirectoryLocked} */
-export async function openEmbedded(directory: string): Promise<Database> {
+export async function openEmbedded(directory: string, opening: Opening = {}): Promise<Database> {
   const lock = lockDirectory(directory);
   try {
     const files = join(directory, 'postgres');
     mkdirSync(files, { recursive: true, mode: 0o700 });
-    return await open(await startPGlite(files), () => lock.release());
+    return await open(await startPGlite(files), () => lock.release(), opening);
   } catch (error) {
     lock.release();
     throw error;
@@ -60,10 +65,10 @@ async function startPGlite(location: string): Promise<PGliteInstance> {
   return PGlite.create(location, { parsers: { [INT8]: BigInt } });
 }
 
-async function open(pglite: PGliteInstance, onClosed: () => void): Promise<Database> {
+async function open(pglite: PGliteInstance, onClosed: () => void, opening: Opening = {}): Promise<Database> {
   const query = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite }) });
   try {
-    await migrate(query);
+    await migrate(query, opening);
   } catch (error) {
     await pglite.close();
     throw error;

@@ -6,6 +6,7 @@ import { Bell } from './bell.ts';
 import {
   type Database,
   DatabaseUnavailable,
+  type Opening,
   type Query,
   sqlState,
   type Tx,
@@ -36,7 +37,11 @@ export interface Warnings {
 const WAITING_PER_CONNECTION = 50;
 
 /** @throws {DatabaseUnavailable} */
-export async function openPostgres(config: PostgresConfig, log: Warnings): Promise<Database> {
+export async function openPostgres(
+  config: PostgresConfig,
+  log: Warnings,
+  opening: Opening = {},
+): Promise<Database> {
   const short = startPool(config, log, {
     max: config.poolSize,
     statement_timeout: config.statementTimeoutMs,
@@ -55,7 +60,7 @@ export async function openPostgres(config: PostgresConfig, log: Warnings): Promi
     await longReads.destroy();
   };
   try {
-    await longReads.connection().execute(migrateOneAtATime);
+    await longReads.connection().execute(connection => migrateOneAtATime(connection, opening));
   } catch (error) {
     await close();
     throw error;
@@ -74,10 +79,10 @@ export async function openPostgres(config: PostgresConfig, log: Warnings): Promi
 const MIGRATION_LOCK = 4310_20260101n;
 
 /** Several processes may start at once: one brings the schema up to date, the others wait and find it done. */
-async function migrateOneAtATime(connection: Query): Promise<void> {
+async function migrateOneAtATime(connection: Query, opening: Opening): Promise<void> {
   await sql`select pg_advisory_lock(${sql.lit(MIGRATION_LOCK)})`.execute(connection);
   try {
-    await migrate(connection);
+    await migrate(connection, opening);
   } finally {
     await sql`select pg_advisory_unlock(${sql.lit(MIGRATION_LOCK)})`.execute(connection);
   }
