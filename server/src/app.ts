@@ -12,6 +12,7 @@ import { EventStreams } from './eventStreams.ts';
 import { newId } from './ids.ts';
 import { BookKeeper } from './ledger/bookKeeper.ts';
 import { Ledger } from './ledger/ledger.ts';
+import { measure } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { answerBadAddress, answerProblems } from './problems.ts';
 import { Fulfilment } from './purchases/fulfilment.ts';
@@ -19,6 +20,7 @@ import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
 import { paymentsFrom } from './purchases/payments.ts';
 import { Purchases } from './purchases/purchases.ts';
 import { Reconciler } from './purchases/reconciler.ts';
+import { limitRates } from './rateLimits.ts';
 import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -78,6 +80,7 @@ export async function buildApp({
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
   });
+  await limitRates(app, config.rateLimits);
   await describeApi(app);
 
   const access = new Access(database.query, clock);
@@ -90,6 +93,9 @@ export async function buildApp({
   const reconciler = new Reconciler({ database, purchases, fulfilment, clock, log: app.log });
   const streams = new EventStreams({ database, clock, heartbeatMs: config.heartbeatMs, log: app.log });
 
+  if (config.metricsToken !== undefined) {
+    measure(app, { token: config.metricsToken, database, streams, bookKeeper, reconciler });
+  }
   await app.register(metaRoutes, { access, payments });
   await app.register(balanceRoutes, { access, database, clock });
   await app.register(purchaseRoutes, { access, purchases });

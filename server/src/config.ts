@@ -1,6 +1,7 @@
 // The configuration: all of it from the environment, read once at start, with every fault told at once.
 import { creditsFor } from '../../protocol/units.ts';
 import type { PostgresConfig } from './database/postgres.ts';
+import type { RateLimits } from './rateLimits.ts';
 
 export interface Config {
   readonly host: string;
@@ -11,6 +12,9 @@ export interface Config {
   /** Absent: the embedded database in `dataDir`. */
   readonly postgres: PostgresConfig | undefined;
   readonly logLevel: string;
+  readonly rateLimits: RateLimits;
+  /** Absent: nothing is measured. */
+  readonly metricsToken: string | undefined;
   readonly heartbeatMs: number;
   readonly reconcileMs: number;
   readonly sandbox: boolean;
@@ -101,6 +105,13 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     'vscode,vscode-insiders,vscodium,code-oss,codestudio,code-studio,cursor,windsurf',
     'URI schemes of editors that the return page may link to.',
   ],
+  [
+    'RATE_LIMIT_PER_MINUTE',
+    '600',
+    "Requests with one person's token, or without one from one address, before 429 rate_limited.",
+  ],
+  ['RATE_LIMIT_SERVICE_PER_MINUTE', '60000', "The same for one service's token, such as a gateway's."],
+  ['METRICS_TOKEN', '', 'Bearer token that GET /metrics asks for; without one there is no such address.'],
   ['HEARTBEAT_MS', '20000', 'Pause between signs of life on a quiet event stream.'],
   ['RECONCILE_MS', '60000', 'Pause between two looks at purchases under way, for webhooks that never came.'],
   [
@@ -238,6 +249,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   const apiOrigin = apiUrl === undefined ? undefined : origin('STRIPE_API_URL', apiUrl);
 
+  const metricsToken = optional('METRICS_TOKEN');
+  if (metricsToken !== undefined && !/^[\x21-\x7e]{16,}$/.test(metricsToken)) {
+    faults.push('METRICS_TOKEN must be at least 16 visible characters without spaces.');
+  }
+
   const databaseUrl = optional('DATABASE_URL');
   if (databaseUrl !== undefined) {
     const url = URL.parse(databaseUrl);
@@ -267,6 +283,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     dataDir: text('DATA_DIR'),
     postgres: databaseUrl === undefined ? undefined : postgres,
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS),
+    rateLimits: {
+      perMinute: integer('RATE_LIMIT_PER_MINUTE', 1, 1_000_000_000),
+      servicePerMinute: integer('RATE_LIMIT_SERVICE_PER_MINUTE', 1, 1_000_000_000),
+    },
+    metricsToken,
     heartbeatMs: integer('HEARTBEAT_MS', 50, 300_000),
     reconcileMs: integer('RECONCILE_MS', 50, 86_400_000),
     sandbox,

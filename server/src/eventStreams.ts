@@ -66,6 +66,10 @@ export class EventStreams {
     this.#log = log;
   }
 
+  get openCount(): number {
+    return [...this.#opened.values()].reduce((sum, count) => sum + count, 0);
+  }
+
   async start(): Promise<void> {
     this.#unlisten = await this.#database.listen(
       'outbox',

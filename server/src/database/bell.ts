@@ -23,7 +23,7 @@ export class Bell {
   #opening: Promise<void> | undefined;
   #pulse: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(connection: pg.ClientConfig, log: Warnings) {
     this.#connection = { ...connection, query_timeout: ANSWER_WITHIN_MS };
@@ -50,7 +50,7 @@ export class Bell {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     clearInterval(this.#pulse);
     clearTimeout(this.#again);
     await this.#opening?.catch(() => {});
@@ -68,9 +68,14 @@ export class Bell {
         listener.onNotify(payload);
       }
     });
-    await client.connect();
-    for (const channel of this.#channels.keys()) {
-      await client.query(`listen ${pg.escapeIdentifier(channel)}`);
+    try {
+      await client.connect();
+      for (const channel of this.#channels.keys()) {
+        await client.query(`listen ${pg.escapeIdentifier(channel)}`);
+      }
+    } catch (error) {
+      client.end().catch(() => {});
+      throw error;
     }
     this.#client = client;
     this.#pulse = setInterval(() => {
@@ -86,7 +91,7 @@ export class Bell {
     this.#client = undefined;
     clearInterval(this.#pulse);
     client.end().catch(() => {});
-    if (!this.#closed) {
+    if (!this.#closing.signal.aborted) {
       this.#log.warn({ err: error }, 'the connection that listens broke; events wait until it is back');
       this.#openAgain(FIRST_PAUSE_MS);
     }
@@ -98,8 +103,12 @@ export class Bell {
     this.#again = setTimeout(() => {
       this.#opening = this.#open().then(
         () => this.#tellGap(),
-        () => this.#closed || this.#openAgain(Math.min(pauseMs * 2, LONGEST_PAUSE_MS)),
-      ) as Promise<void>;
+        () => {
+          if (!this.#closing.signal.aborted) {
+            this.#openAgain(Math.min(pauseMs * 2, LONGEST_PAUSE_MS));
+          }
+        },
+      );
     }, ms).unref();
   }
 

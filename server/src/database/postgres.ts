@@ -193,7 +193,8 @@ function startPool(config: PostgresConfig, log: Warnings, limits: pg.PoolConfig)
 class Connection {
   readonly #client: pg.PoolClient;
   #transactionId: string | undefined;
-  #broken = false;
+  /** What broke it. */
+  #end: unknown;
 
   constructor(client: pg.PoolClient) {
     this.#client = client;
@@ -201,12 +202,12 @@ class Connection {
     client.on('error', this.#onError);
   }
 
-  readonly #onError = () => {
-    this.#broken = true;
+  readonly #onError = (error: unknown) => {
+    this.#end = error;
   };
 
   async query(text: string, parameters: readonly unknown[] = []): Promise<Answer> {
-    if (text === 'rollback' && this.#broken) {
+    if (text === 'rollback' && this.#end !== undefined) {
       return done('ROLLBACK'); // By the database, when the connection broke.
     }
     try {
@@ -223,7 +224,7 @@ class Connection {
       if (!this.#isEnd(error)) {
         throw error;
       }
-      this.#broken = true;
+      this.#end = error;
       throw text === 'commit' && this.#transactionId !== undefined
         ? new CommitUnknown(this.#transactionId, { cause: error })
         : new DatabaseUnavailable('lost', { cause: error });
@@ -232,13 +233,13 @@ class Connection {
 
   release(destroy = false): void {
     this.#client.off('error', this.#onError);
-    this.#client.release(destroy || this.#broken);
+    this.#client.release(destroy || this.#end !== undefined);
   }
 
   /** An error that is not the database's own answer, or its last one. */
   #isEnd(error: unknown): boolean {
     return (
-      this.#broken ||
+      this.#end !== undefined ||
       sqlState(error) === undefined ||
       (error instanceof pg.DatabaseError && (error.severity === 'FATAL' || error.severity === 'PANIC'))
     );
