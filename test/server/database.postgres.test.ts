@@ -340,6 +340,39 @@ describe('PostgreSQL', () => {
     await house.close();
   });
 
+  it('F69 credits again, once, what a restored backup missed', async () => {
+    const name = (of: string) => new URL(of).pathname.slice(1);
+    const lost = await freshDatabase();
+    const { house, stripe } = await houseWithStripe({ database: await open(lost) });
+    const org = await house.org();
+    const purchase = await house.bought(org);
+    const session = stripe.sessionOf(purchase.id);
+    // A copy is made of a database that nobody uses, so the server stops for it.
+    await house.close();
+    await opened.pop()?.close();
+    const backup = new URL(url);
+    backup.pathname = `${name(lost)}_backup`;
+    const elsewhere = await open(url);
+    await sql.raw(`create database ${name(backup.href)} template ${name(lost)}`).execute(elsewhere.query);
+
+    const options = { clock: house.clock, sdk: stripe.sdk };
+    const before = (await houseWithStripe({ ...options, database: await open(lost) })).house;
+    stripe.double.pay(session.id);
+    await before.deliver(sessionEvent(session.id));
+    assert.equal((await before.balance(org)).available_ucr, 10_218_000_000);
+    await before.close();
+
+    const restored = (await houseWithStripe({ ...options, database: await open(backup.href) })).house;
+    assert.equal((await restored.balance(org)).available_ucr, 5_218_000_000);
+    await restored.app.parts.reconciler.look();
+    await restored.app.parts.reconciler.look();
+    assert.equal((await restored.deliver(sessionEvent(session.id))).statusCode, 200);
+    const balance = await restored.balance(org);
+    assert.deepEqual([balance.available_ucr, balance.version], [10_218_000_000, 2]);
+    await booksAreInOrder(restored);
+    await restored.close();
+  });
+
   it('answers 503 while the database is away, and goes on by itself when it is back', async () => {
     const wire = await Wire.to(url);
     const database = await open(wire.url, { poolWaitMs: 500 });
