@@ -11,7 +11,7 @@ describe('rate limits', () => {
   });
   after(() => house.close());
 
-  it('T31 ends a loop of one caller with 429 rate_limited and Retry-After, and nobody else’s', async () => {
+  it('T33 ends a loop of one caller with 429 rate_limited and Retry-After, and nobody else’s', async () => {
     const org = await house.org();
     const ask = (token: string) => house.get(`/v1/orgs/${org.id}/balance`, token);
     for (let n = 0; n < 5; n++) {
