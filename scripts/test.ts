@@ -23,6 +23,9 @@ const steps: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
   e2e: endToEnd,
 };
 
+/** About the embedded database's files, or about no database at all: nothing else would come of them on PostgreSQL. */
+const onceOnly = ['config', 'openapi', 'postgres', 'process', 'stripeDouble'];
+
 /** A step that says nothing of its end for this long has hung: the longest takes a few minutes. */
 const stepLimitMs = 15 * 60_000;
 
@@ -98,10 +101,13 @@ async function checkTypes(tally: Tally): Promise<void> {
   await Promise.all([work(), work()]);
 }
 
-/** About the embedded database's files, or about no database at all: nothing else would come of them on PostgreSQL. */
-const onceOnly = ['config', 'openapi', 'postgres', 'process', 'stripeDouble'];
-const isOnceOnly = (file: string): boolean => onceOnly.includes(basename(file, '.test.ts'));
-const isForPostgres = (file: string): boolean => file.endsWith('.postgres.test.ts');
+function isOnceOnly(file: string): boolean {
+  return onceOnly.includes(basename(file, '.test.ts'));
+}
+
+function isForPostgres(file: string): boolean {
+  return file.endsWith('.postgres.test.ts');
+}
 
 /** The same suite on the embedded database and on PostgreSQL, each run counted. */
 async function serverTests(tally: Tally): Promise<void> {
