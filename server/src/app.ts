@@ -13,6 +13,7 @@ import { newId } from './ids.ts';
 import { BookKeeper } from './ledger/bookKeeper.ts';
 import { DueDates } from './ledger/dueDates.ts';
 import { Ledger } from './ledger/ledger.ts';
+import { measure } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { answerBadAddress, answerProblems } from './problems.ts';
 import { Fulfilment } from './purchases/fulfilment.ts';
@@ -20,6 +21,7 @@ import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
 import { paymentsFrom } from './purchases/payments.ts';
 import { Purchases } from './purchases/purchases.ts';
 import { Reconciler } from './purchases/reconciler.ts';
+import { limitRates } from './rateLimits.ts';
 import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -81,12 +83,13 @@ export async function buildApp({
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
   });
+  await limitRates(app, config.rateLimits);
   await describeApi(app);
 
   const access = new Access(database.query, clock);
   const ledger = new Ledger(clock);
   const dueDates = new DueDates({ database, ledger, clock, log: app.log });
-  const bookKeeper = new BookKeeper(database.query, clock, app.log);
+  const bookKeeper = new BookKeeper(database.longReads, clock, app.log);
   const payments = paymentsFrom(config, clock, sdk);
   const fulfilment = new Fulfilment({ database, ledger, payments, clock, log: app.log });
   const keys = new IdempotencyKeys(database, clock);
@@ -100,6 +103,9 @@ export async function buildApp({
     log: app.log,
   });
 
+  if (config.metricsToken !== undefined) {
+    measure(app, { token: config.metricsToken, database, streams, bookKeeper, reconciler });
+  }
   await app.register(metaRoutes, { access, payments });
   await app.register(balanceRoutes, { access, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
