@@ -1,0 +1,40 @@
+// Everything this extension remembers outside the secret storage, in one place: each key with its type and its reader.
+// A key carries the version of its form, so that a newer extension's value is neither misread nor destroyed (F33).
+import type { Memento } from 'vscode';
+import { type CachedBalance, readCachedBalance } from '../core/creditsStore.ts';
+import { type PurchaseRecord, readPurchaseRecords } from '../core/purchaseRecord.ts';
+import type { Slot } from '../core/slot.ts';
+import { readSeen, type SeenByAccount } from '../core/warnings.ts';
+
+export interface Memory {
+  /** Painted at the next start, before anything is asked. */
+  readonly balance: Slot<CachedBalance>;
+  /** Purchases whose end has not been seen. */
+  readonly purchases: Slot<readonly PurchaseRecord[]>;
+  /** What has been warned of. */
+  readonly seen: Slot<SeenByAccount>;
+  /** The server of the last sign-in, offered at the next. */
+  readonly serverUrl: Slot<string>;
+  /** The payment page's host of the last purchase, named before the next is opened. */
+  readonly payHost: Slot<string>;
+}
+
+export function openMemory(store: Memento): Memory {
+  const slot = <T>(key: string, reader: (value: unknown) => T | undefined): Slot<T> => ({
+    read: () => reader(store.get<unknown>(key)),
+    write: async value => {
+      await store.update(key, value);
+    },
+  });
+  return {
+    balance: slot('balance.v1', readCachedBalance),
+    purchases: slot('purchases.v1', readPurchaseRecords),
+    seen: slot('warned.v1', readSeen),
+    serverUrl: slot('serverUrl.v1', readText),
+    payHost: slot('payHost.v1', readText),
+  };
+}
+
+function readText(value: unknown): string | undefined {
+  return typeof value === 'string' && value.length <= 2_000 ? value : undefined;
+}
