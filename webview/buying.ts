@@ -69,7 +69,6 @@ function allowed(offer: OfferView, payHost: string | null, page: Page<SignedIn>,
     </section>`;
   }
   const order = readOrder(page.draft, offer);
-  const starting = page.buying || page.state.pending?.phase === 'starting';
   return html`<section class="buying" aria-labelledby="buying-heading">
     <h2 id="buying-heading" tabindex="-1" data-landing>${t('Buy credits')}</h2>
     <div role="radiogroup" aria-label=${t('Amount')}>
@@ -80,9 +79,9 @@ function allowed(offer: OfferView, payHost: string | null, page: Page<SignedIn>,
     <vscode-button
       id="buy"
       class="wide"
-      ?disabled=${order.kind !== 'ready' || starting}
+      ?disabled=${order.kind !== 'ready' || page.buying}
       @click=${acts.buy}
-    >${starting ? t('Opening the payment page…') : buyLabel(order, offer.currency, locale)}</vscode-button>
+    >${page.buying ? t('Opening the payment page…') : buyLabel(order, offer.currency, locale)}</vscode-button>
   </section>`;
 }
 

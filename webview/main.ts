@@ -24,8 +24,8 @@ const TYPING_PAUSE_MS = 900;
 registerElements();
 
 const host = acquireVsCodeApi();
-const root = element('credits-root');
-const voice = element('credits-voice');
+const root = element('credits-root', 'main');
+const voice = element('credits-voice', 'div');
 voice.className = 'for-ears';
 voice.setAttribute('role', 'status');
 const focus = new FocusKeeper(root);
@@ -107,8 +107,9 @@ function keep(next: Draft): void {
 function receive(next: PanelState): void {
   const said = hear(heard, next, usableLocale(next.locale));
   heard = said.heard;
-  const answered = next.notice?.id !== state?.notice?.id;
-  if (next.kind === 'signedIn' && (next.pending || answered)) {
+  const opened = next.kind === 'signedIn' && next.pending !== null && next.pending.phase !== 'starting';
+  const answered = next.notice !== null && next.notice.id !== state?.notice?.id;
+  if (opened || answered) {
     window.clearTimeout(buyingTimer);
     buyingTimer = undefined;
   }
@@ -166,12 +167,12 @@ function draw(): void {
   }
 }
 
-function element(id: string): HTMLElement {
+function element(id: string, tag: 'main' | 'div'): HTMLElement {
   const existing = document.getElementById(id);
   if (existing) {
     return existing;
   }
-  const made = document.createElement('div');
+  const made = document.createElement(tag);
   made.id = id;
   document.body.append(made);
   return made;

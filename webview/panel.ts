@@ -10,7 +10,7 @@ import type { Acts, Page, SignedIn } from './page.ts';
 import { pendingCard } from './pending.ts';
 
 export function panel(page: Page, acts: Acts): TemplateResult {
-  return html`<main>${isSignedIn(page) ? signedIn(page, acts) : signedOut(page, acts)}</main>`;
+  return isSignedIn(page) ? signedIn(page, acts) : signedOut(page, acts);
 }
 
 function isSignedIn(page: Page): page is Page<SignedIn> {
@@ -19,7 +19,8 @@ function isSignedIn(page: Page): page is Page<SignedIn> {
 
 function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
   const { state } = page;
-  const pending = state.pending?.phase === 'starting' ? null : state.pending;
+  // While the Buy just pressed is being answered its button says so; a card of its own would only flash by.
+  const pending = page.buying && state.pending?.phase === 'starting' ? null : state.pending;
   return html`
     ${state.testMode ? html`<p class="test-mode">${icon('flask')}<span>${t('Test mode: no real money moves')}</span></p>` : nothing}
     <header>

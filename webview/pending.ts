@@ -9,49 +9,68 @@ import { creditsText } from './words.ts';
 export function pendingCard(pending: PendingView, page: Page, acts: Acts): TemplateResult {
   const money = formatMoney(pending.amountMinor, pending.currency, page.locale);
   const credits = creditsText(pending.creditsUcr, page.locale);
-  const waiting = pending.phase !== 'processing';
+  const { heading, detail } = sentences(pending, money, credits);
   return html`<section class="pending" aria-labelledby="pending-heading">
     <div class="pending-top">
       <span aria-hidden="true"><vscode-progress-ring></vscode-progress-ring></span>
       <div>
-        <h2 id="pending-heading" tabindex="-1" data-landing>${
-          waiting
-            ? t('Waiting for payment of {0} for {1}', money, credits)
-            : t('Your payment of {0} is being processed', money)
-        }</h2>
-        <p class="quiet" dir="auto">${waiting ? whereToPay(pending) : t('{0} will be added when it goes through. You can close this page.', credits)}</p>
+        <h2 id="pending-heading" tabindex="-1" data-landing>${heading}</h2>
+        <p class="quiet" dir="auto">${detail}</p>
       </div>
     </div>
-    <div class="buttons">
-      ${
-        waiting
-          ? html`<vscode-button @click=${acts.resumePurchase}>${t('Open payment page again')}</vscode-button>`
-          : nothing
-      }
-      ${checkButton(waiting, page, acts)}
-      ${
-        pending.canCopyLink
-          ? html`<vscode-button appearance="secondary" @click=${acts.copyCheckoutLink}>${t('Copy link')}</vscode-button>`
-          : nothing
-      }
-      ${
-        waiting
-          ? html`<vscode-button appearance="secondary" @click=${acts.cancelPurchase}>${t('Cancel')}</vscode-button>`
-          : nothing
-      }
-    </div>
+    <div class="buttons">${buttons(pending, page, acts)}</div>
   </section>`;
 }
 
-function whereToPay({ host }: PendingView): string {
-  return host === null
-    ? t('Pay in your browser. Your credits will appear here by themselves.')
-    : t('Pay in your browser at {0}. Your credits will appear here by themselves.', host);
+function sentences({ phase, host }: PendingView, money: string, credits: string) {
+  switch (phase) {
+    case 'starting':
+      return {
+        heading: t('Starting your purchase of {0} for {1}', credits, money),
+        detail: t('The server has not answered yet. Nothing has been charged.'),
+      };
+    case 'waiting':
+      return {
+        heading: t('Waiting for payment of {0} for {1}', money, credits),
+        detail:
+          host === null
+            ? t('Pay in your browser. Your credits will appear here by themselves.')
+            : t('Pay in your browser at {0}. Your credits will appear here by themselves.', host),
+      };
+    case 'processing':
+      return {
+        heading: t('Your payment of {0} is being processed', money),
+        detail: t('{0} will be added when it goes through. You can close this page.', credits),
+      };
+  }
 }
 
-function checkButton(waiting: boolean, { checking }: Page, acts: Acts): TemplateResult {
-  const label = waiting ? t('I have paid, check now') : t('Check now');
-  return html`<vscode-button appearance="secondary" @click=${acts.checkPurchase}>${
-    checking ? t('Checking…') : label
-  }</vscode-button>`;
+function buttons({ phase, canCopyLink }: PendingView, { checking }: Page, acts: Acts): TemplateResult {
+  const check = phase === 'waiting' ? t('I have paid, check now') : t('Check now');
+  return html`
+    ${
+      phase === 'processing'
+        ? nothing
+        : html`<vscode-button @click=${acts.resumePurchase}>${
+            phase === 'waiting' ? t('Open payment page again') : t('Try again')
+          }</vscode-button>`
+    }
+    ${
+      phase === 'starting'
+        ? nothing
+        : html`<vscode-button appearance="secondary" @click=${acts.checkPurchase}>${
+            checking ? t('Checking…') : check
+          }</vscode-button>`
+    }
+    ${
+      canCopyLink
+        ? html`<vscode-button appearance="secondary" @click=${acts.copyCheckoutLink}>${t('Copy link')}</vscode-button>`
+        : nothing
+    }
+    ${
+      phase === 'processing'
+        ? nothing
+        : html`<vscode-button appearance="secondary" @click=${acts.cancelPurchase}>${t('Cancel')}</vscode-button>`
+    }
+  `;
 }

@@ -2,6 +2,7 @@
 // clearly, nothing is lost, and nothing is credited twice.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { after, afterEach, before, beforeEach, describe, it } from 'mocha';
 import type { Page } from 'playwright-core';
 import { type Purchase, paths } from '../../protocol/api.ts';
@@ -146,6 +147,8 @@ describe('a purchase through setbacks', () => {
 
   it('shows the last known balance while the server is down at the start, and recovers by itself', async () => {
     const shown = await settledFigure();
+    // An editor in a browser writes down what extensions remember some 100 ms after they said so.
+    await pause(1000);
     await sandbox.killServer();
     await workbench.reload();
     const text = await workbench.waitForStatus(
