@@ -44,8 +44,8 @@ const SETTLE_MS = 250;
 export class Lease implements Leading {
   readonly #means: LeaseMeans;
   readonly #changed = new Emitter<boolean>();
-  #isHeld = false;
-  #isWanted = false;
+  #isHeld: boolean = false;
+  #isWanted: boolean = false;
   #timer: Disposable | undefined;
   #running: AbortController | undefined;
   /** What was last seen in the file, and since when it has stood there (monotonic ms). */

@@ -171,8 +171,8 @@ export class Lookout {
   readonly #isWanted: () => boolean;
   #timer: Disposable | undefined;
   #looking: Promise<void> | undefined;
-  #again = false;
-  #isDisposed = false;
+  #again: boolean = false;
+  #isDisposed: boolean = false;
 
   constructor(given: {
     folder: Folder;

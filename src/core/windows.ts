@@ -26,6 +26,8 @@ export interface WindowsMeans {
 
 /** A window someone is looking at says so this often, for the clock of a leader that nobody looks at. */
 const HERE_MS = minutes(1);
+/** Hints are passed on together. */
+const HINT_MS = 500;
 const HERE_LASTS_MS = HERE_MS + seconds(15);
 
 export class Windows {
@@ -35,6 +37,7 @@ export class Windows {
   readonly #focused = this.#owned.own(new Emitter<void>());
   readonly #hinted = this.#owned.own(new Emitter<void>());
   #hereTimer: Disposable | undefined;
+  #hintTimer: Disposable | undefined;
   #othersHereMs = Number.NEGATIVE_INFINITY;
   /** What came from another window, so that it is not told back. */
   #taken: { reading: Reading | undefined; options: unknown; error: unknown } | undefined;
@@ -92,13 +95,18 @@ export class Windows {
   hint(): void {
     if (this.#means.lease.isHeld) {
       this.#hinted.fire();
-    } else {
-      void this.#wish('usage');
+    } else if (!this.#hintTimer) {
+      // Other extensions hint at each of their requests; the folder hears of a burst once.
+      this.#hintTimer = this.#means.clock.after(HINT_MS)(() => {
+        this.#hintTimer = undefined;
+        void this.#wish('usage');
+      });
     }
   }
 
   dispose(): void {
     this.#hereTimer?.dispose();
+    this.#hintTimer?.dispose();
     this.#owned.dispose();
   }
 

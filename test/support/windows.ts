@@ -158,6 +158,7 @@ function openWindow(house: House, name: string, nth: number, isSignedIn: boolean
   };
   return {
     name,
+    clock,
     sessions,
     attention,
     store,
