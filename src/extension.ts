@@ -1,19 +1,23 @@
 // The composition root: makes the parts, joins them, owns them; decides nothing. Facts flow down from the server to
 // the views, wishes flow up from the views to the server.
 import { type Disposable, type ExtensionContext, env, l10n, window } from 'vscode';
+import type { CreditsApi } from './api.ts';
 import { atTheEdge, registerCommands } from './commands.ts';
 import { checkoutOrigins } from './core/address.ts';
 import { Checkout } from './core/checkout.ts';
+import { claim } from './core/claim.ts';
 import { systemClock as clock } from './core/clock.ts';
 import { connector } from './core/connect.ts';
 import { CreditsStore } from './core/creditsStore.ts';
 import { EventStream } from './core/eventStream.ts';
 import { Lease, readLease } from './core/lease.ts';
+import { publicApi } from './core/outlook.ts';
 import { readPurchaseRecord } from './core/purchaseRecord.ts';
 import { newId, newNonce } from './core/random.ts';
 import { Refresher } from './core/refresher.ts';
 import { readPause, readSharedBalance, readWish } from './core/sharedBalance.ts';
 import { Lookout, SharedCollection, SharedFile } from './core/sharedState.ts';
+import { readWarned } from './core/warnings.ts';
 import { Windows } from './core/windows.ts';
 import { askAdmin } from './views/askAdmin.ts';
 import { buyFromPalette } from './views/buyCommand.ts';
@@ -43,7 +47,7 @@ export function deactivate(): Promise<void> {
   return letGo();
 }
 
-export function activate(context: ExtensionContext): void {
+export function activate(context: ExtensionContext): CreditsApi {
   const own = <T extends Disposable>(part: T): T => {
     context.subscriptions.push(part);
     return part;
@@ -63,6 +67,7 @@ export function activate(context: ExtensionContext): void {
     balance: new SharedFile(folder, 'balance.v1', readSharedBalance),
     pause: new SharedFile(folder, 'pause.v1', readPause),
     wish: new SharedFile(folder, 'wish.v1', readWish),
+    warned: new SharedFile(folder, 'warned.v1', readWarned),
     purchases: new SharedCollection(folder, 'purchase.v1', readPurchaseRecord, one => one.idempotencyKey),
   };
   const session = own(new Session(context.secrets, settings, log, shared.session));
@@ -163,9 +168,14 @@ export function activate(context: ExtensionContext): void {
     new LowBalanceWarning({
       store,
       settings,
-      seen: memory.seen,
+      attention,
+      leading: lease,
+      warned: shared.warned,
+      claim: key => claim(key, { folder, windowId, clock }),
       buy: () => panel.show(),
       ask: () => void atTheEdge(ask, log),
+      clock,
+      log,
       locale,
     }),
   );
@@ -196,6 +206,7 @@ export function activate(context: ExtensionContext): void {
   if (__SANDBOX__) {
     void adoptSandbox(session, means, clock, log);
   }
+  return publicApi(store, () => windows.hint(), own);
 }
 
 function versionOf({ extension }: ExtensionContext): string {

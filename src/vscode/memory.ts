@@ -4,13 +4,10 @@
 import type { Memento } from 'vscode';
 import { type CachedBalance, readCachedBalance } from '../core/creditsStore.ts';
 import type { Slot } from '../core/slot.ts';
-import { readSeen, type SeenByAccount } from '../core/warnings.ts';
 
 export interface Memory {
   /** Painted at the next start, before anything is asked. */
   readonly balance: Slot<CachedBalance>;
-  /** What has been warned of. */
-  readonly seen: Slot<SeenByAccount>;
   /** The server of the last sign-in, offered at the next. */
   readonly serverUrl: Slot<string>;
   /** The payment page's host of the last purchase, named before the next is opened. */
@@ -26,7 +23,6 @@ export function openMemory(store: Memento): Memory {
   });
   return {
     balance: slot('balance.v1', readCachedBalance),
-    seen: slot('warned.v1', readSeen),
     serverUrl: slot('serverUrl.v1', readText),
     payHost: slot('payHost.v1', readText),
   };

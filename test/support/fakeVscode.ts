@@ -172,7 +172,11 @@ export class FileSystemError extends Error {
 export class RelativePattern {}
 
 /** The editor's file system: path to text. */
-export const disk = { files: new Map<string, string>(), fails: false, drafts: 0 };
+export const disk: { files: Map<string, string>; fails: boolean; drafts: number } = {
+  files: new Map(),
+  fails: false,
+  drafts: 0,
+};
 
 function onDisk<T>(act: () => T): Promise<T> {
   return disk.fails ? Promise.reject(new FileSystemError('NoPermissions')) : Promise.resolve().then(act);
