@@ -168,6 +168,22 @@ describe('five windows', function () {
     ok(house.asked() > before);
   });
 
+  it('F12 a pause outlives a sign-out and a sign-in', async () => {
+    const house = await five();
+    house.server.instead = () => problem(429, 'rate_limited', {}, { 'retry-after': '600' });
+    const [window] = house.windows;
+    await window?.store.refresh();
+    house.server.instead = undefined;
+    const signIn = window?.sessions.current;
+    window?.sessions.set(undefined);
+    await house.clock.advance(2_000);
+    const before = house.asked();
+    window?.sessions.set(signIn && { ...signIn });
+    await house.clock.advance(2_000);
+    await window?.store.refresh();
+    equal(house.asked(), before);
+  });
+
   it('F12 a pause is not made longer by a wall clock set back', async () => {
     const house = await five();
     house.server.instead = () => problem(429, 'rate_limited', {}, { 'retry-after': '60' });
@@ -325,6 +341,28 @@ describe('a purchase and several windows', function () {
     await house.clock.advance(20_000);
     equal(house.told.length, 1);
     equal(house.server.orders.size, 1);
+  });
+
+  it('F27 F38 of a killed window is followed by the leader without a stream too', async () => {
+    const house = new House();
+    house.server.hasEvents = false;
+    await five(house);
+    const buyer = house.windows.find(({ lease }) => !lease.isHeld);
+    await buyer?.checkout.buy(fifty);
+    buyer?.kill();
+    house.server.credit();
+    await house.clock.advance(60_000);
+    equal(house.told.length, 1);
+  });
+
+  it('F37 is not asked for by the clock in windows that have nothing to do with it', async () => {
+    const house = new House();
+    house.server.hasEvents = false;
+    await five(house);
+    await house.windows[1]?.checkout.buy(fifty);
+    await house.clock.advance(60_000);
+    const asked = house.server.count(/purchases\/pur_1$/);
+    ok(asked >= 15 && asked <= 45, `${asked} questions`);
   });
 
   it('T32 F41 pressed in two at the same moment makes two orders with a key each, and no third', async () => {

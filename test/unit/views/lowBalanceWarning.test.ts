@@ -244,6 +244,9 @@ describe('the low-balance warning', () => {
   });
 });
 
+/** Windows that wanted to tell, in order. */
+const claimants: string[] = [];
+
 function warn(window: Window) {
   const { store, attention, lease, folder, name, log } = window;
   return new LowBalanceWarning({
@@ -252,7 +255,10 @@ function warn(window: Window) {
     attention,
     leading: lease,
     warned: new SharedFile(folder, 'warned.v1', readWarned),
-    claim: key => claim(key, { folder, windowId: name, clock: window.clock }),
+    claim: key => {
+      claimants.push(name);
+      return claim(key, { folder, windowId: name, clock: window.clock });
+    },
     buy: () => undefined,
     ask: () => undefined,
     clock: window.clock,
@@ -263,6 +269,7 @@ function warn(window: Window) {
 
 async function fiveWarning() {
   did.reset();
+  claimants.length = 0;
   const house = new House();
   const open = async (count: number) => {
     for (let nth = 0; nth < count; nth++) {
@@ -308,6 +315,41 @@ describe('the low-balance warning and five windows', function () {
       ]);
     });
   }
+
+  it('F40 is told in the window someone looks at', async () => {
+    const { house, reach } = await fiveWarning();
+    for (const window of house.windows) {
+      window.attention.isFocused = window.name === 'w4';
+    }
+    await reach(90);
+    deepEqual(claimants, ['w4']);
+  });
+
+  it('F40 is read again before it is told: a window that was late finds it told', async () => {
+    const { world, reach } = await set();
+    const late = await set(world, { isReset: false });
+    late.attention.leave();
+    await reach(90);
+    equal(did.messages.length, 1);
+    await late.store.refresh();
+    late.attention.comeBack();
+    await world.clock.advance(5_000);
+    equal(did.messages.length, 1);
+  });
+
+  it('F40 is told by nobody whose claim was refused', async () => {
+    const { house, reach } = await fiveWarning();
+    house.folder.write = async (name, text) => {
+      // Someone else decides in the very moment.
+      house.folder.files.set(name, text);
+      if (/^claim\..*\.w\d\.json$/.test(name)) {
+        house.folder.files.set(name.replace(/\.w\d\.json$/, '.json'), '{}');
+      }
+    };
+    await reach(90);
+    equal(claimants.length > 0, true);
+    equal(did.messages.length, 0);
+  });
 
   it('F40 is not told again after all were closed and opened, and again after a top-up and a new crossing', async () => {
     const { house, open, reach } = await fiveWarning();
