@@ -111,6 +111,8 @@ export const PurchaseOptions = z.object({
   /** Whom a member can ask. */
   contact: z.nullable(z.object({ name: text, email: z.nullable(text) })),
   payment_mode: z.string(),
+  /** Where payment pages are, to be named before one opens. For people only: a client keeps its own list of allowed origins. */
+  payment_host: z.nullable(text),
 });
 export type PurchaseOptions = z.infer<typeof PurchaseOptions>;
 

@@ -111,7 +111,7 @@ export function activate(context: ExtensionContext): CreditsApi {
   const notices = own(new Notices());
   // What was told to one account is not for the next.
   own(session.onDidChange(() => notices.dismiss()));
-  const buying = own(new Buying(checkout, store, notices, memory.payHost, locale));
+  const buying = own(new Buying({ checkout, store, notices, isPanelVisible: () => panel.isVisible, locale }));
   const panel = own(
     new CreditsPanel({
       extensionUri: context.extensionUri,
@@ -125,7 +125,6 @@ export function activate(context: ExtensionContext): CreditsApi {
           nowMs: clock.now(),
           locale,
           serverUrl: settings.serverUrl || memory.serverUrl.read(),
-          payHost: memory.payHost.read(),
         }),
       onDidChange: [store.onDidChange, checkout.onDidChange, notices.onDidChange],
       wish: wish => void atTheEdge(() => grantWish(wish, wishes), log),

@@ -29,6 +29,8 @@ export interface Offer {
 export interface PaymentsConfig {
   readonly secretKey: string;
   readonly webhookSecrets: readonly string[];
+  /** Host of the pages people pay on, as they are told it beforehand. */
+  readonly pageHost: string | undefined;
   /** Another payment side than Stripe's own. */
   readonly apiUrl: URL | undefined;
   readonly unitPriceId: string | undefined;
@@ -69,6 +71,11 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     'Signing secrets of the webhook endpoint, comma separated: old and new while one is rotated.',
   ],
   ['STRIPE_API_URL', '', "Origin of another payment side that speaks Stripe's API."],
+  [
+    'PAYMENT_PAGE_HOST',
+    '',
+    "Host of the payment pages, named to people before one opens. Stripe's own unless you use a custom domain.",
+  ],
   [
     'STRIPE_UNIT_PRICE_ID',
     '',
@@ -235,6 +242,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             secretKey,
             webhookSecrets,
             apiUrl: apiOrigin,
+            // Source: https://docs.stripe.com/payments/checkout/custom-domains
+            pageHost: optional('PAYMENT_PAGE_HOST') ?? (apiOrigin ? undefined : 'checkout.stripe.com'),
             unitPriceId: optional('STRIPE_UNIT_PRICE_ID'),
             mode: sandbox
               ? ('sandbox' as const)

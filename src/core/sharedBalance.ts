@@ -89,7 +89,8 @@ function readOptions(value: unknown): PurchaseOptions | undefined {
     isTextOrNull(value['blocked_reason']) &&
     (contact === null ||
       (isRecord(contact) && typeof contact['name'] === 'string' && isTextOrNull(contact['email']))) &&
-    typeof value['payment_mode'] === 'string';
+    typeof value['payment_mode'] === 'string' &&
+    isTextOrNull(value['payment_host'] ?? null);
   return sound ? (value as unknown as PurchaseOptions) : undefined;
 }
 

@@ -1,39 +1,46 @@
 // The conversation around a purchase: asks when one is already open, names host and figures before the browser opens,
 // tells how it went.
 import { env, l10n, window } from 'vscode';
+import type { Ucr } from '../../protocol/units.ts';
+import { lastReading } from '../core/balance.ts';
 import type { BuyResult, Checkout, Confirm, Order, Pending, Settled } from '../core/checkout.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
-import type { Disposable } from '../core/event.ts';
-import type { Slot } from '../core/slot.ts';
+import { Owned } from '../core/event.ts';
 import { describeBlocked, describeError } from './describe.ts';
 import type { Notices } from './notices.ts';
 import { balanceText, creditsText, orderText } from './text.ts';
+
+export interface BuyingMeans {
+  readonly checkout: Checkout;
+  readonly store: CreditsStore;
+  readonly notices: Notices;
+  /** The panel shows how a purchase went, so that nobody is told twice. */
+  readonly isPanelVisible: () => boolean;
+  readonly locale: string;
+}
 
 export class Buying {
   readonly #checkout: Checkout;
   readonly #store: CreditsStore;
   readonly #notices: Notices;
-  readonly #payHost: Slot<string>;
+  readonly #isPanelVisible: () => boolean;
   readonly #locale: string;
-  readonly #listening: Disposable;
+  readonly #owned = new Owned();
+  /** The balance that the last success notice names. */
+  #told: { noticeId: number; availableUcr: Ucr | undefined } | undefined;
 
-  constructor(
-    checkout: Checkout,
-    store: CreditsStore,
-    notices: Notices,
-    payHost: Slot<string>,
-    locale: string,
-  ) {
+  constructor({ checkout, store, notices, isPanelVisible, locale }: BuyingMeans) {
     this.#checkout = checkout;
     this.#store = store;
     this.#notices = notices;
-    this.#payHost = payHost;
+    this.#isPanelVisible = isPanelVisible;
     this.#locale = locale;
-    this.#listening = checkout.onDidSettle(settled => this.#tellEnd(settled));
+    this.#owned.own(checkout.onDidSettle(settled => this.#tellEnd(settled)));
+    this.#owned.own(store.onDidChange(() => this.#dropOldNews()));
   }
 
   dispose(): void {
-    this.#listening.dispose();
+    this.#owned.dispose();
   }
 
   /** From the panel, whose order line has named amount, credits and host; from the palette with `confirm`. */
@@ -131,12 +138,10 @@ export class Buying {
 
   async #tell(result: BuyResult, order: Order): Promise<void> {
     switch (result.kind) {
-      case 'opened':
-        await this.#payHost.write(result.host);
-        return;
       case 'notOpened':
         await this.#offerLink(result.host);
         return;
+      case 'opened':
       case 'declined':
       case 'settled':
       case 'signedOut':
@@ -200,12 +205,23 @@ export class Buying {
     void window.showErrorMessage(text);
   }
 
+  /** A notice that names a balance goes when the balance moves on. */
+  #dropOldNews(): void {
+    const now = lastReading(this.#store.state.balance)?.snapshot.available_ucr;
+    if (this.#told?.availableUcr !== undefined && now !== undefined && now !== this.#told.availableUcr) {
+      this.#notices.dismiss(this.#told.noticeId);
+      this.#told = undefined;
+    }
+  }
+
   #tellEnd(settled: Settled): void {
     const text = endText(settled, this.#locale);
     switch (settled.kind) {
       case 'credited':
-        this.#notices.show('success', text);
-        void window.showInformationMessage(text);
+        this.#told = { noticeId: this.#notices.show('success', text), availableUcr: settled.availableUcr };
+        if (!this.#isPanelVisible()) {
+          void window.showInformationMessage(text);
+        }
         return;
       case 'needsReview':
         this.#notices.show('warning', text);

@@ -13,10 +13,12 @@ export class Notices {
     return this.#current;
   }
 
-  show(tone: NoticeView['tone'], text: string): void {
+  /** @returns its id, for taking it back */
+  show(tone: NoticeView['tone'], text: string): number {
     this.#lastId++;
     this.#current = { id: this.#lastId, tone, text };
     this.#changed.fire();
+    return this.#lastId;
   }
 
   /** @param id of the notice that was seen, so that a newer one is not swept away. None: whichever is there. */

@@ -23,8 +23,6 @@ export interface PanelFacts {
   readonly locale: string;
   /** The server a sign-in would go to, when one is set. */
   readonly serverUrl: string | undefined;
-  /** The payment page's host of the last purchase. */
-  readonly payHost: string | undefined;
 }
 
 export function panelState(facts: PanelFacts): PanelState {
@@ -44,7 +42,7 @@ export function panelState(facts: PanelFacts): PanelState {
     testMode: options !== undefined && options.payment_mode !== 'live',
     balance,
     refreshing: state.refreshing,
-    buying: buyingView(options, facts.payHost),
+    buying: buyingView(options),
     pending: facts.pending ? pendingView(facts.pending) : null,
     notice,
   };
@@ -77,7 +75,7 @@ function balanceView({ state: { balance }, ageMs, nowMs }: PanelFacts): BalanceV
   }
 }
 
-function buyingView(options: PurchaseOptions | undefined, payHost: string | undefined): BuyingView {
+function buyingView(options: PurchaseOptions | undefined): BuyingView {
   if (!options) {
     return { kind: 'unknown' };
   }
@@ -101,7 +99,7 @@ function buyingView(options: PurchaseOptions | undefined, payHost: string | unde
       })),
       custom: options.custom && { currency: options.currency, ...options.custom },
     },
-    payHost: payHost ?? null,
+    payHost: options.payment_host,
   };
 }
 

@@ -10,8 +10,6 @@ export interface Memory {
   readonly balance: Slot<CachedBalance>;
   /** The server of the last sign-in, offered at the next. */
   readonly serverUrl: Slot<string>;
-  /** The payment page's host of the last purchase, named before the next is opened. */
-  readonly payHost: Slot<string>;
 }
 
 export function openMemory(store: Memento): Memory {
@@ -24,7 +22,6 @@ export function openMemory(store: Memento): Memory {
   return {
     balance: slot('balance.v1', readCachedBalance),
     serverUrl: slot('serverUrl.v1', readText),
-    payHost: slot('payHost.v1', readText),
   };
 }
 

@@ -117,6 +117,7 @@ describe('a purchase', () => {
       blocked_reason: null,
       contact: null,
       payment_mode: 'test',
+      payment_host: 'checkout.stripe.com',
     });
   });
 

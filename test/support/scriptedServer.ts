@@ -43,6 +43,7 @@ export function options(change: Partial<PurchaseOptions> = {}): PurchaseOptions 
     blocked_reason: null,
     contact: null,
     payment_mode: 'test',
+    payment_host: 'checkout.stripe.com',
     ...change,
   };
 }
@@ -136,6 +137,11 @@ export class ScriptedServer {
     const version = this.balance.version + 1;
     this.balance = balance({ version, available_ucr: this.balance.available_ucr + order.credits_ucr });
     this.settle({ status: 'credited', checkout_url: null, balance_version: version });
+  }
+
+  use(amountUcr: number): void {
+    const { available_ucr, version } = this.balance;
+    this.balance = balance({ version: version + 1, available_ucr: available_ucr - amountUcr });
   }
 
   emit(name: string, data: unknown): void {

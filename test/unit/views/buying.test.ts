@@ -1,6 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { settled } from '../../support/clock.ts';
-import { MemorySlot } from '../../support/core.ts';
 import { html, options, problem } from '../../support/scriptedServer.ts';
 import { fake } from '../../support/vscode.ts';
 import { World } from '../../support/wired.ts';
@@ -16,24 +15,51 @@ async function set(world = new World()) {
   const editor = world.start();
   await settled();
   const notices = new Notices();
-  const payHost = new MemorySlot<string>();
-  const buying = new Buying(editor.checkout, editor.store, notices, payHost, 'en');
-  return { world, ...editor, notices, payHost, buying };
+  const panel = { isVisible: false };
+  const { checkout, store } = editor;
+  const buying = new Buying({
+    checkout,
+    store,
+    notices,
+    isPanelVisible: () => panel.isVisible,
+    locale: 'en',
+  });
+  return { world, ...editor, notices, panel, buying };
 }
 
 const texts = () => did.messages.map(({ text }) => text);
 
 describe('the conversation around a purchase', () => {
   it('ends with "5,000 credits added. Balance 10,218.", once', async () => {
-    const { world, buying, notices, payHost } = await set();
+    const { world, buying, notices } = await set();
     await buying.buy(5_000, 5_000_000_000);
     deepEqual(texts(), []);
-    equal(payHost.read(), 'checkout.stripe.com');
     world.server.credit();
     await world.clock.advance(60_000);
     deepEqual(texts(), ['5,000 credits added. Balance 10,218.']);
     equal(notices.current?.text, '5,000 credits added. Balance 10,218.');
     equal(notices.current?.tone, 'success');
+  });
+
+  it('tells the end in the panel alone while the panel is in sight', async () => {
+    const { world, buying, notices, panel } = await set();
+    panel.isVisible = true;
+    await buying.buy(5_000, 5_000_000_000);
+    world.server.credit();
+    await world.clock.advance(60_000);
+    deepEqual(texts(), []);
+    equal(notices.current?.text, '5,000 credits added. Balance 10,218.');
+  });
+
+  it('takes the notice back when the balance it names has moved on', async () => {
+    const { world, buying, notices, store } = await set();
+    await buying.buy(5_000, 5_000_000_000);
+    world.server.credit();
+    await world.clock.advance(60_000);
+    equal(notices.current?.tone, 'success');
+    world.server.use(1_000_000_000);
+    await store.refresh();
+    equal(notices.current, null);
   });
 
   it('F41 asks Resume or New when one is open', async () => {

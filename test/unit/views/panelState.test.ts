@@ -21,7 +21,6 @@ function state(of: Balance, more: Partial<Parameters<typeof panelState>[0]> = {}
     nowMs: now,
     locale: 'en',
     serverUrl: undefined,
-    payHost: undefined,
     ...more,
   });
 }
@@ -83,7 +82,7 @@ describe("the panel's state", () => {
   }
 
   it("offers what the server offers, at the server's rate", () => {
-    const { buying } = signedIn({ kind: 'known', last }, { payHost: 'checkout.stripe.com' });
+    const { buying } = signedIn({ kind: 'known', last });
     deepEqual(buying, {
       kind: 'allowed',
       payHost: 'checkout.stripe.com',
@@ -176,7 +175,6 @@ describe("the panel's page", () => {
       nowMs: now,
       locale: 'en',
       serverUrl: undefined,
-      payHost: undefined,
     });
     return panelHtml({
       state: made,

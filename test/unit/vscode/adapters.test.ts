@@ -212,12 +212,11 @@ describe('what is remembered', () => {
   it('F32 is nothing where the storage holds nonsense', () => {
     const { store, values } = memento();
     const memory = openMemory(store);
-    for (const key of ['balance.v1', 'serverUrl.v1', 'payHost.v1']) {
+    for (const key of ['balance.v1', 'serverUrl.v1']) {
       values.set(key, { from: 'the future' });
     }
     equal(memory.balance.read(), undefined);
     equal(memory.serverUrl.read(), undefined);
-    equal(memory.payHost.read(), undefined);
   });
 
   it('F33 leaves alone what a newer version keeps', async () => {
