@@ -24,7 +24,7 @@ const used = (
     usage: { basis: 'period', period_id: more.period ?? 'p1', used_ucr: percent, total_ucr: 100 },
   });
 
-async function set(world = new World(), given: { isReset?: boolean } = {}) {
+async function set(world = new World(), given: { isReset?: boolean; claim?: () => Promise<boolean> } = {}) {
   if (given.isReset !== false) {
     did.reset();
   }
@@ -36,7 +36,7 @@ async function set(world = new World(), given: { isReset?: boolean } = {}) {
     attention: editor.attention,
     leading: alone,
     warned: new SharedFile(world.folder, 'warned.v1', readWarned),
-    claim: key => claim(key, { folder: world.folder, windowId: 'w1', clock: world.clock }),
+    claim: given.claim ?? (key => claim(key, { folder: world.folder, windowId: 'w1', clock: world.clock })),
     buy: () => acts.push('buy'),
     ask: () => acts.push('ask'),
     clock: world.clock,
@@ -324,7 +324,8 @@ describe('the low-balance warning and five windows', function () {
 
   it('F40 is read again before it is told: a window that was late finds it told', async () => {
     const { world, reach } = await set();
-    const late = await set(world, { isReset: false });
+    // With the second lock open, so that the first shows.
+    const late = await set(world, { isReset: false, claim: async () => true });
     late.attention.leave();
     await reach(90);
     equal(did.messages.length, 1);
