@@ -11,6 +11,7 @@ import type { Database } from './database/database.ts';
 import { EventStreams } from './eventStreams.ts';
 import { newId } from './ids.ts';
 import { BookKeeper } from './ledger/bookKeeper.ts';
+import { DueDates } from './ledger/dueDates.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { describeApi } from './openapi.ts';
 import { answerBadAddress, answerProblems } from './problems.ts';
@@ -22,6 +23,8 @@ import { Reconciler } from './purchases/reconciler.ts';
 import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historyRoutes } from './routes/history.ts';
+import { holdRoutes } from './routes/holds.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
 import { returnRoutes } from './routes/returnPage.ts';
@@ -82,26 +85,39 @@ export async function buildApp({
 
   const access = new Access(database.query, clock);
   const ledger = new Ledger(clock);
+  const dueDates = new DueDates({ database, ledger, clock, log: app.log });
   const bookKeeper = new BookKeeper(database.query, clock, app.log);
   const payments = paymentsFrom(config, clock, sdk);
   const fulfilment = new Fulfilment({ database, ledger, payments, clock, log: app.log });
   const keys = new IdempotencyKeys(database, clock);
   const purchases = new Purchases({ config, database, payments, fulfilment, keys, clock, log: app.log });
   const reconciler = new Reconciler({ database, purchases, fulfilment, clock, log: app.log });
-  const streams = new EventStreams({ database, clock, heartbeatMs: config.heartbeatMs, log: app.log });
+  const streams = new EventStreams({
+    database,
+    dueDates,
+    clock,
+    heartbeatMs: config.heartbeatMs,
+    log: app.log,
+  });
 
   await app.register(metaRoutes, { access, payments });
-  await app.register(balanceRoutes, { access, database, clock });
+  await app.register(balanceRoutes, { access, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(usageRoutes, { access, database, ledger, clock });
+  await app.register(holdRoutes, { access, database, ledger, clock });
+  await app.register(historyRoutes, { access, database, dueDates, clock });
   await app.register(eventRoutes, { access, streams });
   await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });
-  await app.register(returnRoutes, { config, purchases, database, clock });
+  await app.register(returnRoutes, { config, purchases, dueDates });
   await app.register(healthRoutes, { database, bookKeeper });
 
   app.addHook('onReady', () => streams.start());
+  app.addHook('onListen', async () => dueDates.start());
   app.addHook('preClose', () => streams.close('shutdown'));
   app.addHook('onClose', () => bookKeeper.stop());
   app.addHook('onClose', () => reconciler.stop());
-  return Object.assign(app, { parts: { ledger, purchases, fulfilment, reconciler, bookKeeper, streams } });
+  app.addHook('onClose', () => dueDates.stop());
+  return Object.assign(app, {
+    parts: { ledger, dueDates, purchases, fulfilment, reconciler, bookKeeper, streams },
+  });
 }

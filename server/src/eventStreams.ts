@@ -5,7 +5,8 @@ import { type EventName, HEARTBEAT_MS } from '../../protocol/api.ts';
 import type { Member } from './access.ts';
 import { type Clock, MINUTE_MS } from './clock.ts';
 import type { Database } from './database/database.ts';
-import { balanceOnTheWire, readBalance } from './ledger/balance.ts';
+import { balanceOnTheWire } from './ledger/balance.ts';
+import type { DueDates } from './ledger/dueDates.ts';
 import { outboxRange, readOutbox } from './outbox.ts';
 import { RequestRefused } from './problems.ts';
 
@@ -41,6 +42,7 @@ class Channel {
 
 interface Parts {
   readonly database: Database;
+  readonly dueDates: DueDates;
   readonly clock: Clock;
   readonly heartbeatMs?: number;
   readonly log: FastifyBaseLogger;
@@ -48,6 +50,7 @@ interface Parts {
 
 export class EventStreams {
   readonly #database: Database;
+  readonly #dueDates: DueDates;
   readonly #clock: Clock;
   readonly #heartbeatMs: number;
   readonly #log: FastifyBaseLogger;
@@ -57,8 +60,9 @@ export class EventStreams {
   #unlisten: (() => Promise<void>) | undefined;
   readonly #closing = new AbortController();
 
-  constructor({ database, clock, heartbeatMs = HEARTBEAT_MS, log }: Parts) {
+  constructor({ database, dueDates, clock, heartbeatMs = HEARTBEAT_MS, log }: Parts) {
     this.#database = database;
+    this.#dueDates = dueDates;
     this.#clock = clock;
     this.#heartbeatMs = heartbeatMs;
     this.#log = log;
@@ -109,7 +113,7 @@ export class EventStreams {
     out.write(`retry: ${RETRY_MS}\n\n`);
     await channel.takeTurn(async () => {
       const now = this.#clock();
-      const figures = await readBalance(this.#database.query, orgId, now);
+      const figures = await this.#dueDates.readBalance(orgId);
       if (lastEventId !== undefined) {
         await this.#catchUp(stream, orgId, lastEventId, figures.outboxSequence);
       }

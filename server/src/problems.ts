@@ -40,6 +40,8 @@ export const sentences: Record<ProblemCode, { readonly title: string; readonly d
     title: 'Not allowed for this kind of token',
     detail: 'This kind of access token cannot do this.',
   },
+  hold_not_found: { title: 'Hold not found', detail: 'No such hold is visible to this token.' },
+  hold_not_open: { title: 'Hold no longer open', detail: 'The hold has already ended in another way.' },
   not_found: { title: 'Not found', detail: 'There is nothing at this address.' },
   org_not_found: {
     title: 'Organisation not found',

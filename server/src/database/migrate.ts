@@ -3,11 +3,13 @@ import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { ledgerSchema } from './migrations/0001_ledger.ts';
 import { purchasesSchema } from './migrations/0002_purchases.ts';
+import { ledgerRulesSchema } from './migrations/0003_ledger_rules.ts';
 
 /** In order, for ever: a step that has been released is never edited, only followed by another. */
 const migrations: Record<string, Migration> = {
   '0001_ledger': statements(ledgerSchema),
   '0002_purchases': statements(purchasesSchema),
+  '0003_ledger_rules': statements(ledgerRulesSchema),
 };
 
 export class SchemaTooNew extends Error {
