@@ -12,6 +12,7 @@ import type { Connect } from './connect.ts';
 import type { CreditsStore } from './creditsStore.ts';
 import { asCreditsError, type CreditsError } from './errors.ts';
 import { type Disposable, Emitter, type Event, Owned } from './event.ts';
+import type { Leading } from './lease.ts';
 import type { Log } from './log.ts';
 import {
   lifeMs,
@@ -19,9 +20,9 @@ import {
   type PurchaseRecord,
   REMEMBERED_FOR_MS,
   REPEATABLE_FOR_MS,
+  type Records,
 } from './purchaseRecord.ts';
 import type { Attention, Hints } from './refresher.ts';
-import type { Slot } from './slot.ts';
 
 export interface Order {
   readonly amountMinor: number;
@@ -80,7 +81,9 @@ export interface CheckoutMeans {
   readonly allowedOrigins: (serverUrl: string) => ReadonlySet<string>;
   /** Unguessable and never the same twice: idempotency keys and one-time states. */
   readonly newId: () => string;
-  readonly records: Slot<readonly PurchaseRecord[]>;
+  readonly records: Records;
+  /** Whether this window asks by the clock for what no window's person is acting on. */
+  readonly leading: Leading;
   readonly clock: Clock;
   /** From 0 up to 1. */
   readonly random: () => number;
@@ -93,6 +96,11 @@ const QUICK_BACKOFF = { baseMs: seconds(1), capMs: seconds(8) };
 /** A longer wish of the server's is not waited for with someone looking on. */
 const PATIENCE_MS = seconds(10);
 const BACKGROUND_BACKOFF = { baseMs: seconds(10), capMs: minutes(5) };
+
+/** What another window has begun is left to it for this long before this one takes part. */
+const OTHERS_MS = seconds(5);
+/** An order another window is just sending is not sent from here as well, unless that window has died. */
+const OTHERS_SENDING_MS = seconds(45);
 
 /** The longest return address the contract takes. */
 const MAX_RETURN_URI = 2_000;
@@ -112,6 +120,12 @@ interface Followed {
   timer: Disposable | undefined;
   sending: Promise<BuyResult> | undefined;
   checking: Promise<void> | undefined;
+  /** It is in the folder; when it is gone from there, another window has ended it. */
+  kept: boolean;
+  /** The person acted on it here. */
+  isMine: boolean;
+  /** It turned up while this window was open, so another window is on it. */
+  isElsewhere: boolean;
   /** No longer followed: settled, taken back, or signed out. */
   gone: boolean;
 }
@@ -125,6 +139,8 @@ export class Checkout {
   #signIn: SignIn | undefined;
   /** Oldest first; views show the newest. */
   #followed: Followed[] = [];
+  /** Keys that have ended here; a look that began earlier must not bring them back. */
+  readonly #ended = new Set<string>();
   /** The order whose first answer is still awaited. */
   #starting: Order | undefined;
 
@@ -134,7 +150,7 @@ export class Checkout {
 
   constructor(means: CheckoutMeans) {
     this.#means = means;
-    const { sessions, hints, attention, returned } = means;
+    const { sessions, hints, attention, returned, records, leading } = means;
     this.#owned.own(sessions.onDidChange(() => this.#follow()));
     this.#owned.own(
       hints.onDidReceive(event => {
@@ -152,10 +168,12 @@ export class Checkout {
     this.#owned.own(
       attention.onDidFocus(() => {
         for (const one of this.#followed) {
-          this.#act(one);
+          void (this.#mayAsk(one) ? this.#act(one) : this.#nudge(one));
         }
       }),
     );
+    this.#owned.own(records.onDidChange(() => this.#adopt()));
+    this.#owned.own(leading.onDidChange(isHeld => isHeld && this.#nudgeAll()));
     this.#owned.own(returned(state => void this.#cameBack(state)));
     this.#follow();
   }
@@ -172,16 +190,19 @@ export class Checkout {
     if (!signIn) {
       return { kind: 'signedOut' };
     }
-    const open = this.#followed.at(-1);
     if (this.#starting) {
       // The second half of a double click, perhaps before the first has got as far as a record.
-      return { kind: 'alreadyPending', pending: open ? view(open) : starting(this.#starting) };
-    }
-    if (open && !choice.another) {
-      return { kind: 'alreadyPending', pending: view(open) };
+      const first = this.#followed.at(-1);
+      return { kind: 'alreadyPending', pending: first ? view(first) : starting(this.#starting) };
     }
     this.#starting = order;
     try {
+      // Another window may have begun one a moment ago (F41).
+      await this.#means.records.load().catch(() => undefined);
+      const open = this.#followed.at(-1);
+      if (open && !choice.another) {
+        return { kind: 'alreadyPending', pending: view(open) };
+      }
       if (open && open.phase !== 'processing') {
         await this.#takeBack(open);
         if (!open.gone) {
@@ -207,6 +228,7 @@ export class Checkout {
         startedAtMs: clock.now(),
         purchase: undefined,
       });
+      followed.isMine = true;
       try {
         // Before the request: if the editor dies in between, the same key is sent again (T32, F27).
         await this.#keep(followed);
@@ -228,6 +250,7 @@ export class Checkout {
     if (!signIn || !open) {
       return { kind: 'signedOut' };
     }
+    open.isMine = true;
     if (!open.record.purchase) {
       const result = await this.#send(signIn, open, { open: true, confirm });
       if (result.kind !== 'settled' || open.gone) {
@@ -285,14 +308,56 @@ export class Checkout {
     this.#signIn = signIn;
     if (signIn) {
       const account = accountKey(signIn.account);
-      for (const record of records.read() ?? []) {
+      for (const record of records.read()) {
         if (record.account === account && !isOver(record, clock.now())) {
-          this.#add(record);
+          this.#add(record).kept = true;
         }
       }
     }
     this.#changed.fire(this.pending);
     this.#nudgeAll();
+  }
+
+  /** The folder has changed: what other windows began, went on with, or ended. */
+  #adopt(): void {
+    const { records, clock } = this.#means;
+    const signIn = this.#signIn;
+    if (!signIn) {
+      return;
+    }
+    const account = accountKey(signIn.account);
+    const kept = records.read().filter(one => one.account === account && !isOver(one, clock.now()));
+    for (const record of kept) {
+      const known = this.#followed.find(one => one.record.idempotencyKey === record.idempotencyKey);
+      if (known) {
+        if (!known.sending && record.purchase && !known.record.purchase) {
+          known.record = record;
+          known.phase = 'waiting';
+          this.#changed.fire(this.pending);
+          this.#arm(known);
+        }
+      } else if (!this.#ended.has(record.idempotencyKey)) {
+        const found = this.#add(record);
+        found.kept = true;
+        found.isElsewhere = clock.now() - record.startedAtMs < OTHERS_SENDING_MS;
+        if (found.isElsewhere) {
+          this.#arm(found, record.purchase ? OTHERS_MS : OTHERS_SENDING_MS);
+        } else if (this.#mayAsk(found)) {
+          void this.#nudge(found);
+        }
+      }
+    }
+    const keys = new Set(kept.map(one => one.idempotencyKey));
+    for (const one of [...this.#followed]) {
+      if (one.kept && !one.gone && !keys.has(one.record.idempotencyKey)) {
+        this.#remove(one);
+      }
+    }
+  }
+
+  /** By the clock and at events only one window asks; besides the one whose person is waiting. */
+  #mayAsk(followed: Followed): boolean {
+    return followed.isMine || this.#means.leading.isHeld;
   }
 
   #letGo(): void {
@@ -319,6 +384,9 @@ export class Checkout {
       timer: undefined,
       sending: undefined,
       checking: undefined,
+      kept: false,
+      isMine: false,
+      isElsewhere: false,
       gone: false,
     };
     this.#followed.push(followed);
@@ -335,13 +403,16 @@ export class Checkout {
 
   #nudgeAll(): void {
     for (const one of this.#followed) {
-      void this.#nudge(one);
+      if (this.#mayAsk(one) && !(one.isElsewhere && !one.record.purchase)) {
+        void this.#nudge(one);
+      }
     }
   }
 
   /** The person did something about it: ask now, and often for a while. */
   #act(followed: Followed): Promise<unknown> {
     followed.actMs = this.#means.clock.monotonic();
+    followed.isMine = true;
     return this.#nudge(followed);
   }
 
@@ -358,16 +429,11 @@ export class Checkout {
     if (state === '' || !signIn) {
       return;
     }
-    let followed = this.#followed.find(one => one.record.returnState === state);
-    if (!followed) {
-      // The way back may end in another window than the one that bought; what is kept tells whose it is (F42).
-      const account = accountKey(signIn.account);
-      const record = records.read()?.find(one => one.returnState === state && one.account === account);
-      const known = record && this.#followed.some(one => one.record.idempotencyKey === record.idempotencyKey);
-      if (!record || known) {
-        return;
-      }
-      followed = this.#add(record);
+    // The way back may end in another window than the one that bought; the folder tells whose it is (F42).
+    await records.load().catch(() => undefined);
+    const followed = this.#followed.find(one => one.record.returnState === state);
+    if (!followed || this.#signIn !== signIn) {
+      return;
     }
     followed.record = { ...followed.record, returnState: undefined };
     await this.#keep(followed);
@@ -409,8 +475,10 @@ export class Checkout {
         if (error.code === 'return_uri_not_allowed' && body.return_uri !== undefined) {
           // The server does not know this editor's address: pay without a way back. Another body needs another key.
           const { return_uri: _, ...rest } = body;
+          followed.kept = false;
+          this.#ended.add(idempotencyKey);
           followed.record = { ...followed.record, body: rest, idempotencyKey: this.#means.newId() };
-          await this.#forgetKey(idempotencyKey);
+          await this.#means.records.forget(idempotencyKey);
           await this.#keep(followed);
           continue;
         }
@@ -599,11 +667,15 @@ export class Checkout {
 
   async #settle(followed: Followed, settled: Settled): Promise<void> {
     followed.gone = true;
+    if (followed.isElsewhere && !followed.isMine) {
+      // It is told where it was bought, if that window still lives.
+      await sleep(this.#means.clock, OTHERS_MS, this.#disposed.signal);
+    }
     if (this.#disposed.signal.aborted) {
       // Told by whoever finds the record next.
       return;
     }
-    // Forgotten first, told then: at most one telling, also when another window has been quicker.
+    // Forgotten first, told then: at most one telling, because only one window can take the record away.
     const untold = await this.#forget(followed);
     if (untold) {
       this.#means.log.info(`purchase: ${settled.kind}`);
@@ -659,7 +731,7 @@ export class Checkout {
     const { clock, random } = this.#means;
     followed.timer?.dispose();
     followed.timer = undefined;
-    if (followed.gone) {
+    if (followed.gone || !this.#mayAsk(followed)) {
       return;
     }
     const now = clock.monotonic();
@@ -684,30 +756,29 @@ export class Checkout {
     );
   }
 
-  /** Puts the record where a restart finds it. */
+  /** Puts the record where a restart finds it, and every other window. */
   async #keep(followed: Followed): Promise<void> {
-    const { records } = this.#means;
-    const { record } = followed;
-    const others = (records.read() ?? []).filter(one => one.idempotencyKey !== record.idempotencyKey);
-    await records.write([...others, record]);
+    followed.kept = false;
+    await this.#means.records.keep(followed.record);
+    followed.kept = true;
   }
 
   /** Stops following and remembering. False when the record was already gone, so someone else has told. */
   async #forget(followed: Followed): Promise<boolean> {
+    const { records, clock, log } = this.#means;
     const { idempotencyKey } = followed.record;
-    const wasThere = (this.#means.records.read() ?? []).some(one => one.idempotencyKey === idempotencyKey);
+    followed.gone = true;
+    this.#ended.add(idempotencyKey);
+    let wasThere = true;
+    try {
+      wasThere = await records.forget(idempotencyKey);
+      const over = records.read().filter(one => isOver(one, clock.now()));
+      await Promise.all(over.map(one => records.forget(one.idempotencyKey)));
+    } catch {
+      log.warn('purchase: its record could not be removed');
+    }
     this.#remove(followed);
-    await this.#forgetKey(idempotencyKey);
     return wasThere;
-  }
-
-  async #forgetKey(idempotencyKey: string): Promise<void> {
-    const { records, clock } = this.#means;
-    const now = clock.now();
-    const rest = (records.read() ?? []).filter(
-      one => one.idempotencyKey !== idempotencyKey && !isOver(one, now),
-    );
-    await records.write(rest.length > 0 ? rest : undefined);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   answered,
   type Balance,
   failed,
+  lastReading,
   loading,
   type Reading,
   type Snapshot,
@@ -12,7 +13,7 @@ import {
 } from './balance.ts';
 import { type Clock, sleep } from './clock.ts';
 import type { Connect } from './connect.ts';
-import { asCreditsError, type CreditsError } from './errors.ts';
+import { asCreditsError, CreditsError, type CreditsErrorReason } from './errors.ts';
 import { Emitter, Owned } from './event.ts';
 import type { Log } from './log.ts';
 import { isRecord, type Slot } from './slot.ts';
@@ -58,7 +59,12 @@ export class CreditsStore {
   /** Monotonic ms before which the server does not want to hear from us. */
   #quietUntilMs = Number.NEGATIVE_INFINITY;
 
+  readonly #paused = this.#owned.own(new Emitter<number>());
+  #isTaking = false;
+
   readonly onDidChange = this.#changed.event;
+  /** The server has asked for a pause, in ms. */
+  readonly onDidPause = this.#paused.event;
 
   constructor(means: CreditsStoreMeans) {
     this.#means = means;
@@ -80,6 +86,56 @@ export class CreditsStore {
   /** Monotonic ms from which on the server may be asked again; in the past unless it asked for a pause. */
   get quietUntilMs(): number {
     return this.#quietUntilMs;
+  }
+
+  /** True while a state from another window is being told. */
+  get isTaking(): boolean {
+    return this.#isTaking;
+  }
+
+  /** When the figure was the server's answer, in wall time: what other windows and later starts can read. */
+  savedAtMs(reading: Reading): number {
+    return this.#means.clock.now() - this.ageMs(reading);
+  }
+
+  /** Asks nothing for so long: another window was told to wait, and the server means all of us. */
+  pause(ms: number): void {
+    const until = this.#means.clock.monotonic() + ms;
+    this.#quietUntilMs = Math.max(this.#quietUntilMs, until);
+  }
+
+  /** Takes in what another window of this account was answered; never an older answer than the one at hand. */
+  take(shared: {
+    readonly account: Account;
+    readonly last: CachedBalance | undefined;
+    readonly options: PurchaseOptions | undefined;
+    readonly problem: CreditsErrorReason | undefined;
+  }): void {
+    const { account } = shared;
+    if (!this.#signIn || accountKey(account) !== accountKey(this.#signIn.account)) {
+      return;
+    }
+    let { balance } = this.#state;
+    if (shared.last) {
+      const reading = this.#restored(shared.last);
+      const own = lastReading(balance);
+      const isNewer =
+        !own ||
+        balance.kind !== 'known' ||
+        reading.snapshot.version > own.snapshot.version ||
+        (reading.snapshot.version === own.snapshot.version && reading.atMs > own.atMs);
+      balance = isNewer ? answered(balance, reading, account.orgId) : balance;
+    }
+    if (shared.problem) {
+      balance = failed(balance, new CreditsError(shared.problem));
+    }
+    this.#isTaking = true;
+    try {
+      this.#set({ account, balance, options: shared.options ?? this.#state.options });
+    } finally {
+      this.#isTaking = false;
+    }
+    this.#keep(account, balance);
   }
 
   /** How long ago the figure on screen was the server's answer, in ms. Setting the clock does not change it (F43). */
@@ -233,6 +289,7 @@ export class CreditsStore {
     if (error.retryAfterMs !== undefined) {
       const until = this.#means.clock.monotonic() + error.retryAfterMs;
       this.#quietUntilMs = Math.max(this.#quietUntilMs, until);
+      this.#paused.fire(error.retryAfterMs);
     }
   }
 
@@ -245,8 +302,8 @@ export class CreditsStore {
 
   #keep(account: Account, balance: Balance): void {
     if (balance.kind === 'known') {
-      const { clock, cache } = this.#means;
-      const savedAtMs = clock.now() - this.ageMs(balance.last);
+      const { cache } = this.#means;
+      const savedAtMs = this.savedAtMs(balance.last);
       void cache.write({ account, snapshot: balance.last.snapshot, savedAtMs });
     }
   }

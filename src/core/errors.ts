@@ -41,6 +41,10 @@ const HEALING: Readonly<Record<CreditsErrorReason, boolean>> = {
   rejected: false,
 };
 
+export function isReason(value: unknown): value is CreditsErrorReason {
+  return typeof value === 'string' && Object.hasOwn(HEALING, value);
+}
+
 export interface CreditsErrorFacts {
   readonly status?: number;
   /** The server's stable code, `problemStatus` in protocol/api.ts. */

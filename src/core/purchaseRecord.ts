@@ -1,6 +1,7 @@
 // What is remembered of a purchase under way, so that closing the editor at any moment loses and doubles nothing.
 import type { CreatePurchase, Purchase } from '../../protocol/api.ts';
 import { hours, minutes, seconds } from './clock.ts';
+import type { Event } from './event.ts';
 import { isRecord } from './slot.ts';
 
 export interface PurchaseRecord {
@@ -16,6 +17,18 @@ export interface PurchaseRecord {
   readonly startedAtMs: number;
   /** Known once the server has answered. */
   readonly purchase: { readonly id: string; readonly lifeMs: number } | undefined;
+}
+
+/** Where all windows keep them, each apart from the others. */
+export interface Records {
+  /** As of the last look. */
+  read(): readonly PurchaseRecord[];
+  load(): Promise<readonly PurchaseRecord[]>;
+  /** Resolves once it would outlive this process. */
+  keep(record: PurchaseRecord): Promise<void>;
+  /** True for the one caller, over all windows, that took it away. */
+  forget(idempotencyKey: string): Promise<boolean>;
+  readonly onDidChange: Event<void>;
 }
 
 /** Servers keep idempotency keys for a day at least; after half of that a repetition might be a second order. */
@@ -58,11 +71,7 @@ export function nextCheckMs(
   return phase === 'processing' ? hours(1) : undefined;
 }
 
-export function readPurchaseRecords(value: unknown): readonly PurchaseRecord[] | undefined {
-  return Array.isArray(value) ? value.map(readRecord).filter(record => record !== undefined) : undefined;
-}
-
-function readRecord(value: unknown): PurchaseRecord | undefined {
+export function readPurchaseRecord(value: unknown): PurchaseRecord | undefined {
   if (!isRecord(value) || !isRecord(value['body'])) {
     return undefined;
   }

@@ -28,6 +28,8 @@ export interface RefresherMeans {
   readonly store: CreditsStore;
   readonly hints: Hints;
   readonly attention: Attention;
+  /** Something used credits: worth a question soon. */
+  readonly hinted?: Event<void>;
   readonly clock: Clock;
   /** From 0 up to 1. */
   readonly random: () => number;
@@ -78,6 +80,9 @@ export class Refresher {
       }),
     );
     this.#owned.own(attention.onDidFocus(() => this.#focused()));
+    if (means.hinted) {
+      this.#owned.own(means.hinted(() => this.#hint(0)));
+    }
     this.#begin();
   }
 
@@ -152,6 +157,10 @@ export class Refresher {
   async #ask(atLeastVersion = 0): Promise<void> {
     const { store, sessions, hints } = this.#means;
     const signIn = sessions.current;
+    if (!signIn) {
+      // Signed out, or another window does the asking.
+      return;
+    }
     await store.refresh(atLeastVersion);
     if (sessions.current !== signIn) {
       return;

@@ -1,13 +1,13 @@
 // Signing in: which server, with which token, for which organisation. Each answer is checked while the box is open, so
 // a mistake is corrected where it was made; nothing is stored before the server has accepted the token.
-import { type InputBox, l10n, type QuickPickItem, window } from 'vscode';
+import { commands, type InputBox, l10n, type QuickPickItem, window } from 'vscode';
 import type { Me, Membership } from '../../protocol/api.ts';
 import type { Account } from '../core/account.ts';
 import { readServerAddress } from '../core/address.ts';
 import { newClient } from '../core/connect.ts';
 import type { CreditsClientMeans } from '../core/creditsClient.ts';
 import { asCreditsError } from '../core/errors.ts';
-import { Owned } from '../core/event.ts';
+import { type Disposable, Owned } from '../core/event.ts';
 import type { Slot } from '../core/slot.ts';
 import type { Session } from '../vscode/session.ts';
 import type { Settings } from '../vscode/settings.ts';
@@ -45,6 +45,20 @@ export async function signIn(means: SignInMeans): Promise<void> {
       ),
     );
   }
+}
+
+/** Where the host shows a new sign-in only to windows that start after it. */
+export function offerReload(session: Session): Disposable {
+  return session.onDidMiss(async () => {
+    const reload = l10n.t('Reload to Sign In');
+    const chosen = await window.showInformationMessage(
+      l10n.t('Another window signed in to Credits. Reload this window to follow.'),
+      reload,
+    );
+    if (chosen === reload) {
+      await commands.executeCommand('workbench.action.reloadWindow');
+    }
+  });
 }
 
 export function accountOf(serverUrl: string, me: Me, org: Membership): Account {

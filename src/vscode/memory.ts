@@ -1,18 +1,13 @@
-// Everything this extension remembers outside the secret storage, in one place: each key with its type and its reader.
+// What one window remembers by itself: each key with its type and its reader. What must be true for all windows, or must
+// not be lost, is in the shared folder (core/sharedState.ts): an update of globalState may not outlive a quick reload.
 // A key carries the version of its form, so that a newer extension's value is neither misread nor destroyed (F33).
 import type { Memento } from 'vscode';
 import { type CachedBalance, readCachedBalance } from '../core/creditsStore.ts';
-import { type PurchaseRecord, readPurchaseRecords } from '../core/purchaseRecord.ts';
 import type { Slot } from '../core/slot.ts';
-import { readSeen, type SeenByAccount } from '../core/warnings.ts';
 
 export interface Memory {
   /** Painted at the next start, before anything is asked. */
   readonly balance: Slot<CachedBalance>;
-  /** Purchases whose end has not been seen. */
-  readonly purchases: Slot<readonly PurchaseRecord[]>;
-  /** What has been warned of. */
-  readonly seen: Slot<SeenByAccount>;
   /** The server of the last sign-in, offered at the next. */
   readonly serverUrl: Slot<string>;
 }
@@ -26,8 +21,6 @@ export function openMemory(store: Memento): Memory {
   });
   return {
     balance: slot('balance.v1', readCachedBalance),
-    purchases: slot('purchases.v1', readPurchaseRecords),
-    seen: slot('warned.v1', readSeen),
     serverUrl: slot('serverUrl.v1', readText),
   };
 }

@@ -1,14 +1,34 @@
 // Keeps the sign-in: token and account together in the editor's secret storage, bound to the server they were given
 // for. Never in settings, logs, or plain storage.
 import type { SecretStorage } from 'vscode';
-import { readAccount, type Sessions, type SignIn } from '../core/account.ts';
+import { accountKey, readAccount, type Sessions, type SignIn } from '../core/account.ts';
 import { readServerAddress } from '../core/address.ts';
 import { Emitter, Owned } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
+import { newId } from '../core/random.ts';
+import type { SharedFile } from '../core/sharedState.ts';
 import { isRecord } from '../core/slot.ts';
 import type { Settings } from './settings.ts';
 
 const SECRET_KEY = 'credits.signIn.v1';
+
+/** The newest sign-in or sign-out of any window. Some hosts read secrets once per window and tell of no change. */
+export interface SessionNews {
+  /** Never the same twice. */
+  readonly id: string;
+  /** Whose sign-in it was, from accountKey(); null for a sign-out. Never a token. */
+  readonly account: string | null;
+}
+
+export function readSessionNews(value: unknown): SessionNews | undefined {
+  if (!isRecord(value)) {
+    return undefined;
+  }
+  const { id, account } = value;
+  return typeof id === 'string' && (account === null || typeof account === 'string')
+    ? { id, account }
+    : undefined;
+}
 
 export class Session implements Sessions {
   readonly #secrets: SecretStorage;
@@ -21,13 +41,20 @@ export class Session implements Sessions {
   #inMemoryOnly = false;
   #current: SignIn | undefined;
   #isRead = false;
+  readonly #news: SharedFile<SessionNews> | undefined;
+  readonly #missed = this.#owned.own(new Emitter<void>());
+  #heardNews: string | undefined;
+  #isNewsRead = false;
 
   readonly onDidChange = this.#changed.event;
+  /** Another window signed in, and this host does not let this one read it before a reload. */
+  readonly onDidMiss = this.#missed.event;
 
-  constructor(secrets: SecretStorage, settings: Settings, log: Log) {
+  constructor(secrets: SecretStorage, settings: Settings, log: Log, news?: SharedFile<SessionNews>) {
     this.#secrets = secrets;
     this.#settings = settings;
     this.#log = log;
+    this.#news = news;
     this.#owned.own(settings.onDidChange(() => this.#update()));
     this.#owned.own(
       // Another window has signed in or out (F39).
@@ -37,6 +64,17 @@ export class Session implements Sessions {
         }
       }),
     );
+    if (news) {
+      this.#owned.own(news.onDidChange(() => void this.#hear(news.read())));
+      void news
+        .load()
+        .catch(() => undefined)
+        .then(() => {
+          // What was news before this start is in the secrets that this start reads.
+          this.#heardNews = news.read()?.id;
+          this.#isNewsRead = true;
+        });
+    }
     void this.#read();
   }
 
@@ -62,10 +100,14 @@ export class Session implements Sessions {
       outcome = 'untilClosed';
     }
     this.#update();
+    if (outcome === 'kept') {
+      await this.#tell(accountKey(signIn.account));
+    }
     return outcome;
   }
 
   async signOut(): Promise<void> {
+    const wasKept = !this.#inMemoryOnly;
     this.#kept = undefined;
     this.#inMemoryOnly = false;
     this.#update();
@@ -74,10 +116,44 @@ export class Session implements Sessions {
     } catch (error) {
       this.#log.warn(`secret storage: ${nameOf(error)}`);
     }
+    if (wasKept) {
+      await this.#tell(null);
+    }
   }
 
   dispose(): void {
     this.#owned.dispose();
+  }
+
+  async #tell(account: string | null): Promise<void> {
+    const id = newId();
+    this.#heardNews = id;
+    try {
+      await this.#news?.write({ id, account });
+    } catch (error) {
+      this.#log.warn(`windows: ${nameOf(error)}`);
+    }
+  }
+
+  /** Another window has signed in or out (F39). */
+  async #hear(news: SessionNews | undefined): Promise<void> {
+    if (!news || !this.#isNewsRead || news.id === this.#heardNews || this.#inMemoryOnly) {
+      return;
+    }
+    this.#heardNews = news.id;
+    if (news.account !== null) {
+      await this.#read();
+    }
+    const kept = this.#kept && accountKey(this.#kept.signIn.account);
+    if (this.#heardNews !== news.id || (kept ?? null) === news.account) {
+      return;
+    }
+    // Storage still shows this window the old token, or none: it must not go on as someone who has left.
+    this.#kept = undefined;
+    this.#update();
+    if (news.account !== null) {
+      this.#missed.fire();
+    }
   }
 
   async #read(): Promise<void> {

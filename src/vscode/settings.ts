@@ -34,6 +34,12 @@ export class Settings {
     return this.#read('lowBalanceWarnings') !== false;
   }
 
+  /** In whole credits; 0 for no such warning. */
+  get warnWhenCreditsLeft(): number {
+    const value = this.#read('warnWhenCreditsLeft');
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
+  }
+
   dispose(): void {
     this.#listening.dispose();
     this.#changed.dispose();

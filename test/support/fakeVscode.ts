@@ -160,7 +160,72 @@ export const window = {
   },
 };
 
+export class FileSystemError extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(code);
+    this.code = code;
+  }
+}
+
+export class RelativePattern {}
+
+/** The editor's file system: path to text. */
+export const disk: { files: Map<string, string>; fails: boolean; drafts: number } = {
+  files: new Map(),
+  fails: false,
+  drafts: 0,
+};
+
+function onDisk<T>(act: () => T): Promise<T> {
+  return disk.fails ? Promise.reject(new FileSystemError('NoPermissions')) : Promise.resolve().then(act);
+}
+
+function textOf(uri: Uri): string {
+  const text = disk.files.get(uri.path);
+  if (text === undefined) {
+    throw new FileSystemError('FileNotFound');
+  }
+  return text;
+}
+
+const fs = {
+  createDirectory: () => onDisk(() => undefined),
+  readFile: (uri: Uri) => onDisk(() => new TextEncoder().encode(textOf(uri))),
+  writeFile: (uri: Uri, bytes: Uint8Array) =>
+    onDisk(() => {
+      disk.files.set(uri.path, new TextDecoder().decode(bytes));
+    }),
+  rename: (from: Uri, to: Uri) =>
+    onDisk(() => {
+      disk.drafts++;
+      disk.files.set(to.path, textOf(from));
+      disk.files.delete(from.path);
+    }),
+  delete: (uri: Uri) =>
+    onDisk(() => {
+      textOf(uri);
+      disk.files.delete(uri.path);
+    }),
+  readDirectory: (uri: Uri) =>
+    onDisk(() =>
+      [...disk.files.keys()]
+        .filter(path => path.startsWith(`${uri.path}/`))
+        .map(path => [path.slice(uri.path.length + 1), 1]),
+    ),
+};
+
+export const fileChanged = new Emitter<Uri>();
+
 export const workspace = {
+  fs,
+  createFileSystemWatcher: () => ({
+    onDidCreate: fileChanged.event,
+    onDidChange: fileChanged.event,
+    onDidDelete: fileChanged.event,
+    dispose: () => undefined,
+  }),
   onDidChangeConfiguration: configurationChanged.event,
   getConfiguration: () => ({ inspect: (key: string) => did.settings.get(key) }),
 };

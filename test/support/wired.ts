@@ -6,10 +6,12 @@ import { connector } from '../../src/core/connect.ts';
 import { type CachedBalance, CreditsStore } from '../../src/core/creditsStore.ts';
 import { Emitter } from '../../src/core/event.ts';
 import { EventStream } from '../../src/core/eventStream.ts';
-import type { PurchaseRecord } from '../../src/core/purchaseRecord.ts';
+import { readPurchaseRecord } from '../../src/core/purchaseRecord.ts';
 import { Refresher } from '../../src/core/refresher.ts';
+import { SharedCollection } from '../../src/core/sharedState.ts';
 import { FakeClock } from './clock.ts';
 import { CollectingLog, FakeAttention, FakeSessions, MemorySlot, seededRandom, signIn } from './core.ts';
+import { MemoryFolder } from './folder.ts';
 import { ScriptedServer } from './scriptedServer.ts';
 
 /** What outlives a killed editor, and the world around it. */
@@ -17,7 +19,13 @@ export class World {
   readonly clock = new FakeClock();
   readonly server = new ScriptedServer();
   readonly cache = new MemorySlot<CachedBalance>();
-  readonly records = new MemorySlot<readonly PurchaseRecord[]>();
+  readonly folder = new MemoryFolder();
+  readonly records = new SharedCollection(
+    this.folder,
+    'purchase.v1',
+    readPurchaseRecord,
+    record => record.idempotencyKey,
+  );
   /** Addresses that were opened in the browser. */
   readonly opened: string[] = [];
   /** Ends of purchases that were told, over all starts. */
@@ -59,6 +67,7 @@ export class World {
       allowedOrigins: serverUrl => checkoutOrigins(serverUrl, this.extraOrigins),
       newId: () => `id-${++this.#ids}`,
       records,
+      leading: alone,
       clock,
       random,
       log,
@@ -74,3 +83,6 @@ export class World {
     return { sessions, log, attention, returned, store, hints, checkout, stop };
   }
 }
+
+/** A window with no others beside it. */
+export const alone = { isHeld: true, onDidChange: new Emitter<boolean>().event };

@@ -1,11 +1,13 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import type { Memento, SecretStorage } from 'vscode';
 import { Emitter } from '../../../src/core/event.ts';
+import { SharedFile } from '../../../src/core/sharedState.ts';
 import { settled } from '../../support/clock.ts';
 import { account, CollectingLog, signIn } from '../../support/core.ts';
+import { MemoryFolder } from '../../support/folder.ts';
 import { fake } from '../../support/vscode.ts';
 
-const { Session } = await import('../../../src/vscode/session.ts');
+const { readSessionNews, Session } = await import('../../../src/vscode/session.ts');
 const { Settings } = await import('../../../src/vscode/settings.ts');
 const { openMemory } = await import('../../../src/vscode/memory.ts');
 const { openOutside, returnUri } = await import('../../../src/vscode/browser.ts');
@@ -47,13 +49,23 @@ class FakeSecrets {
   }
 }
 
-async function session(secrets = new FakeSecrets()) {
+async function session(secrets = new FakeSecrets(), folder?: MemoryFolder) {
   const log = new CollectingLog();
-  const made = new Session(secrets as unknown as SecretStorage, new Settings(), log);
+  const news = folder && new SharedFile(folder, 'session.v1', readSessionNews);
+  const made = new Session(secrets as unknown as SecretStorage, new Settings(), log, news);
+  let missed = 0;
+  made.onDidMiss(() => missed++);
   let changes = 0;
   made.onDidChange(() => changes++);
   await settled();
-  return { session: made, secrets, log, changes: () => changes };
+  return {
+    session: made,
+    secrets,
+    log,
+    changes: () => changes,
+    look: () => news?.load(),
+    missed: () => missed,
+  };
 }
 
 describe('the session', () => {
@@ -92,6 +104,58 @@ describe('the session', () => {
     await b.session.signOut();
     await settled();
     equal(a.session.current, undefined);
+  });
+
+  it('F39 ends in all windows at a sign-out, also where secrets are read once a window and tell nothing', async () => {
+    const folder = new MemoryFolder();
+    const first = new FakeSecrets();
+    const a = await session(first, folder);
+    await a.session.signIn(signIn);
+    const second = new FakeSecrets();
+    second.values.set('credits.signIn.v1', JSON.stringify(signIn));
+    const b = await session(second, folder);
+    deepEqual(b.session.current, signIn);
+    await a.session.signOut();
+    await b.look();
+    await settled();
+    equal(b.session.current, undefined);
+    equal(b.missed(), 0);
+    equal(folder.text.includes(signIn.token), false);
+  });
+
+  it('F39 offers a reload where a sign-in of another window cannot be read', async () => {
+    const folder = new MemoryFolder();
+    const a = await session(new FakeSecrets(), folder);
+    const b = await session(new FakeSecrets(), folder);
+    await a.session.signIn(signIn);
+    await b.look();
+    await settled();
+    equal(b.session.current, undefined);
+    equal(b.missed(), 1);
+    await b.look();
+    equal(b.missed(), 1);
+  });
+
+  it('F39 follows a switch to another account, and is nobody rather than the one before', async () => {
+    const folder = new MemoryFolder();
+    const shared = new FakeSecrets();
+    const a = await session(shared, folder);
+    const b = await session(shared, folder);
+    await a.session.signIn(signIn);
+    await b.look();
+    await settled();
+    deepEqual(b.session.current, signIn);
+    const stale = new FakeSecrets();
+    stale.values.set('credits.signIn.v1', JSON.stringify(signIn));
+    const c = await session(stale, folder);
+    const other = { ...signIn, account: { ...account, orgId: 'org_2' } };
+    await a.session.signIn(other);
+    await b.look();
+    await c.look();
+    await settled();
+    deepEqual(b.session.current, other);
+    equal(c.session.current, undefined);
+    equal(c.missed(), 1);
   });
 
   it('tells once for one sign-in, although the storage tells of it too', async () => {
@@ -148,21 +212,19 @@ describe('what is remembered', () => {
   it('F32 is nothing where the storage holds nonsense', () => {
     const { store, values } = memento();
     const memory = openMemory(store);
-    for (const key of ['balance.v1', 'purchases.v1', 'serverUrl.v1', 'warned.v1']) {
+    for (const key of ['balance.v1', 'serverUrl.v1']) {
       values.set(key, { from: 'the future' });
     }
     equal(memory.balance.read(), undefined);
-    equal(memory.purchases.read(), undefined);
     equal(memory.serverUrl.read(), undefined);
-    deepEqual(memory.seen.read(), {});
   });
 
   it('F33 leaves alone what a newer version keeps', async () => {
     const { store, values } = memento();
-    values.set('purchases.v2', 'theirs');
+    values.set('serverUrl.v2', 'theirs');
     const memory = openMemory(store);
-    await memory.purchases.write([]);
-    equal(values.get('purchases.v2'), 'theirs');
+    await memory.serverUrl.write('https://credits.example.com');
+    equal(values.get('serverUrl.v2'), 'theirs');
   });
 });
 
