@@ -67,7 +67,11 @@ const included = z.discriminatedUnion('state', [
   z.object({ state: z.literal('unavailable'), reason: z.string() }),
 ]);
 
-/** Invariant: `available = included.remaining + purchased + promotional - held - debt`. */
+/**
+ * Invariant: `available = included.remaining + purchased + promotional - held - debt`, where an `included` that is
+ * unavailable counts as nothing. What is on hold is still in the part it is from, so after a period's end
+ * `included.remaining` may be more than `granted`.
+ */
 export const Balance = z.object({
   org_id: id,
   /** `credits` here; a server in front of another vendor's balance may answer a currency code. */
@@ -80,7 +84,12 @@ export const Balance = z.object({
   held_ucr: count,
   debt_ucr: count,
   next_expiry: z.nullable(z.object({ at: time, amount_ucr: count })),
-  /** What "percent used" is measured against; null where there is nothing to measure against. */
+  /**
+   * What "percent used" is measured against; null where there is nothing to measure against. It is the period while
+   * the plan's part is being spent or there is nothing else to spend, and then what was there beside the plan after
+   * the last top-up. Credits on hold are not used yet; credits that expired are gone like used ones. The default of
+   * `low_balance.threshold_ucr` is a quarter of it.
+   */
   usage: z.nullable(
     z.object({
       /** `period` or `since_top_up`. */
@@ -113,6 +122,8 @@ export const PurchaseOptions = z.object({
   /** Whom a member can ask. */
   contact: z.nullable(z.object({ name: text, email: z.nullable(text) })),
   payment_mode: z.string(),
+  /** Where payment pages are, to be named before one opens. For people only: a client keeps its own list of allowed origins. */
+  payment_host: z.nullable(text),
 });
 export type PurchaseOptions = z.infer<typeof PurchaseOptions>;
 
@@ -221,6 +232,117 @@ export const UsagePosted = z.object({
 });
 export type UsagePosted = z.infer<typeof UsagePosted>;
 
+// ---- POST /v1/orgs/{org}/holds, /holds/{hold}/finalize, /holds/{hold}/release (service tokens)
+
+/** Longest life of a hold, in seconds: no request runs longer, and what it set aside is nobody's until then. */
+export const MAX_HOLD_S = 24 * 3_600;
+
+export const CreateHold = z.object({
+  /** The caller's own id of the request that is running; one id is one hold, for ever. */
+  hold_id: z.string().check(z.regex(/^\w[\w.:-]{0,99}$/)),
+  amount_ucr: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
+  /** After this the credits are free again, whether the caller came back or not. */
+  expires_in_s: z.int().check(z.minimum(1), z.maximum(MAX_HOLD_S)),
+  user_id: z.optional(id),
+  model: z.optional(text),
+});
+export type CreateHold = z.infer<typeof CreateHold>;
+
+export const FinalizeHold = z.object({
+  /** What was really used: less than was on hold, or more, or nothing. */
+  amount_ucr: z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT)),
+});
+export type FinalizeHold = z.infer<typeof FinalizeHold>;
+
+export const Hold = z.object({
+  id: z.string(),
+  /** `open`, then `finalized`, `released` or `expired`. Usage of an expired one can still be finalized. */
+  status: z.string(),
+  amount_ucr: count,
+  /** Null until finalized. */
+  used_ucr: z.nullable(count),
+  created_at: time,
+  expires_at: time,
+  closed_at: z.nullable(time),
+  /** True when this had been done before and nothing was changed now. */
+  duplicate: z.boolean(),
+  balance_version: count,
+  available_ucr: integer,
+});
+export type Hold = z.infer<typeof Hold>;
+
+// ---- GET /v1/orgs/{org}/ledger, /grants (admins)
+
+export const LedgerTransaction = z.object({
+  /** The balance has this transaction from this version on. */
+  version: count,
+  /** purchase, grant, usage, refund, dispute_hold, dispute_release, expiry, void, adjustment, hold or release. */
+  type: z.string(),
+  /** What caused it; of one type, one source has one transaction. */
+  source: z.object({ type: z.string(), id: z.string() }),
+  actor: z.string(),
+  /** Of adjustments: why, in a person's words. */
+  reason: z.nullable(text),
+  /** By how much it changed what is available. */
+  change_ucr: integer,
+  /** When it counts from; `created_at` is when it was written. */
+  effective_at: time,
+  created_at: time,
+  /** What moved, by account; they sum to zero. */
+  entries: z.array(z.object({ account: z.string(), amount_ucr: integer })),
+});
+export type LedgerTransaction = z.infer<typeof LedgerTransaction>;
+
+/** Newest first. `next_cursor` is opaque; null on the last page. */
+export const LedgerList = z.object({
+  data: z.array(LedgerTransaction),
+  next_cursor: z.nullable(z.string()),
+});
+export type LedgerList = z.infer<typeof LedgerList>;
+
+export const Grant = z.object({
+  id,
+  /** included, promotional or purchased. */
+  kind: z.string(),
+  /** active, used, expired or voided. */
+  status: z.string(),
+  granted_ucr: count,
+  /** With what is on hold of it. */
+  remaining_ucr: count,
+  held_ucr: count,
+  effective_at: time,
+  expires_at: z.nullable(time),
+  created_at: time,
+});
+export type Grant = z.infer<typeof Grant>;
+
+export const GrantList = z.object({ data: z.array(Grant), next_cursor: z.nullable(z.string()) });
+export type GrantList = z.infer<typeof GrantList>;
+
+// ---- GET /v1/orgs/{org}/usage
+
+export const UsageReport = z.object({
+  /** day, model or user. */
+  group_by: z.string(),
+  /** `all` of the organisation, or the asker's `own`. */
+  scope: z.string(),
+  from: time,
+  /** Usage of this very moment is not in the report. */
+  to: time,
+  total_ucr: count,
+  data: z.array(
+    z.object({
+      /** `2026-11-01` (UTC), a model or a user's id; null where the gateway named none. */
+      key: z.nullable(z.string()),
+      /** Of users who are members. */
+      name: z.nullable(text),
+      used_ucr: count,
+      events: count,
+    }),
+  ),
+});
+export type UsageReport = z.infer<typeof UsageReport>;
+
 // ---- GET /v1/orgs/{org}/events (server-sent events; `id:` is the outbox sequence)
 
 export const events = {
@@ -247,9 +369,11 @@ export const problemStatus = {
   insufficient_credits: 402,
   insufficient_role: 403,
   insufficient_scope: 403,
+  hold_not_found: 404,
   not_found: 404,
   org_not_found: 404,
   purchase_not_found: 404,
+  hold_not_open: 409,
   purchase_not_open: 409,
   purchasing_blocked: 409,
   quote_changed: 409,
@@ -297,4 +421,9 @@ export const paths = {
   audit: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/audit`,
   events: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/events`,
   usage: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/usage`,
+  ledger: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/ledger`,
+  grants: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/grants`,
+  holds: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/holds`,
+  finalizeHold: (org: string, hold: string) => `${paths.holds(org)}/${encodeURIComponent(hold)}/finalize`,
+  releaseHold: (org: string, hold: string) => `${paths.holds(org)}/${encodeURIComponent(hold)}/release`,
 } as const;

@@ -141,6 +141,12 @@ async function buy(
       await payment.emulateMedia({ colorScheme });
       await screenshot(payment, join(pictures, `7-return-page-${colorScheme}.png`));
     }
+    await payment.getByRole('link', { name: 'Return to the editor' }).click();
+    await payment
+      .waitForURL(url => url.pathname.endsWith('/callback'), { timeout: 10_000 })
+      .catch(() => {
+        throw new NotTrue(`The return page did not lead back into the editor; it is at ${payment.url()}.`);
+      });
     await payment.close();
   });
   return bought;

@@ -20,16 +20,19 @@ export async function openApiText(): Promise<string> {
   }
 }
 
-/** Routes are described, not called, so nothing is ever asked of it. */
+/** Routes are described, not called, so nothing is ever asked of these. */
+const noQuery: Database['query'] = new Kysely({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: database => new PostgresIntrospector(database),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+});
+
 const noDatabase: Database = {
-  query: new Kysely({
-    dialect: {
-      createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: database => new PostgresIntrospector(database),
-      createQueryCompiler: () => new PostgresQueryCompiler(),
-    },
-  }),
+  query: noQuery,
+  longReads: noQuery,
   exclusive: true,
   transaction: () => Promise.reject(new Error('there is no database here')),
   listen: async () => async () => {},

@@ -113,6 +113,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     STRIPE_WEBHOOK_SECRETS: webhookSecret,
     STRIPE_API_URL: payApiUrl,
     STRIPE_UNIT_PRICE_ID: priceId,
+    PAYMENT_PAGE_HOST: new URL(payUrl).host,
   };
 
   let breakOff: (sentence: string) => void = () => {};

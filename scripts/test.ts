@@ -3,7 +3,7 @@
 // Without a name all of them, in that order. The last line is "N passed, N failed"; the code is 1 if anything failed.
 import { execFile } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Summary, summaryFileVariable } from '../test/support/summary.ts';
 import { runHostTests } from './hostTests.ts';
 import { inRoot, out, root } from './support/places.ts';
@@ -18,11 +18,13 @@ const steps: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
   lint,
   types: checkTypes,
   unit: tally => mocha(tally, 'unit', { timeoutMs: 5000 }),
-  // A test's own database takes up to some seconds to open on a busy machine.
-  server: tally => mocha(tally, 'server', { timeoutMs: 30_000 }),
+  server: serverTests,
   host: hostTests,
   e2e: endToEnd,
 };
+
+/** About the embedded database's files, or about no database at all: nothing else would come of them on PostgreSQL. */
+const onceOnly = ['config', 'openapi', 'postgres', 'process', 'stripeDouble'];
 
 /** A step that says nothing of its end for this long has hung: the longest takes a few minutes. */
 const stepLimitMs = 15 * 60_000;
@@ -99,9 +101,41 @@ async function checkTypes(tally: Tally): Promise<void> {
   await Promise.all([work(), work()]);
 }
 
+function isOnceOnly(file: string): boolean {
+  return onceOnly.includes(basename(file, '.test.ts'));
+}
+
+function isForPostgres(file: string): boolean {
+  return file.endsWith('.postgres.test.ts');
+}
+
+/** The same suite on the embedded database and on PostgreSQL, each run counted. */
+async function serverTests(tally: Tally): Promise<void> {
+  // A test's own database takes up to some seconds to open on a busy machine.
+  const timeoutMs = 30_000;
+  for (const [database, belongs] of [
+    ['pglite', (file: string) => !isForPostgres(file)],
+    ['postgres', (file: string) => !isOnceOnly(file)],
+  ] as const) {
+    console.log(`\n--- server on ${database}`);
+    await mocha(tally, 'server', { timeoutMs, belongs, env: { CREDITS_TEST_DATABASE: database } });
+  }
+}
+
+interface MochaRun {
+  readonly timeoutMs: number;
+  /** All of the folder's files unless told. */
+  readonly belongs?: (file: string) => boolean;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** The tests under test/`folder`, run by Node from their sources. */
-async function mocha(tally: Tally, folder: string, { timeoutMs }: { timeoutMs: number }): Promise<void> {
-  const files = globSync(`test/${folder}/**/*.test.ts`, { cwd: root }).sort();
+async function mocha(
+  tally: Tally,
+  folder: string,
+  { timeoutMs, belongs = () => true, env = {} }: MochaRun,
+): Promise<void> {
+  const files = globSync(`test/${folder}/**/*.test.ts`, { cwd: root }).filter(belongs).sort();
   if (files.length === 0) throw new Error(`there is no test in test/${folder}`);
   const summaryFile = join(out, 'test', `${folder}.json`);
   mkdirSync(join(out, 'test'), { recursive: true });
@@ -110,9 +144,7 @@ async function mocha(tally: Tally, folder: string, { timeoutMs }: { timeoutMs: n
   const code = await runVisibly(
     inRoot('node_modules/mocha/bin/mocha.js'),
     [...options, ...mochaOptions, ...files],
-    {
-      [summaryFileVariable]: summaryFile,
-    },
+    { ...env, [summaryFileVariable]: summaryFile },
   );
   const summary = existsSync(summaryFile)
     ? (JSON.parse(readFileSync(summaryFile, 'utf8')) as Summary)

@@ -24,7 +24,7 @@ export async function eventually<T>(
       if (holds(value)) {
         return value;
       }
-      seen = typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? 'nothing');
+      seen = typeof value === 'string' ? `"${value}"` : String(JSON.stringify(value));
     } catch (error) {
       seen = `an error: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`;
     }

@@ -158,12 +158,18 @@ export class Workbench {
   async buyButton(): Promise<Locator> {
     const buy = this.panel.locator('#buy');
     await buy.waitFor();
+    let refusal = '';
     await eventually(
       'the chosen amount can be bought',
-      async () => ((await buy.getAttribute('disabled')) === null ? '' : await this.#hint()),
+      async () => {
+        refusal = (await buy.getAttribute('disabled')) === null ? '' : await this.#hint();
+        return refusal;
+      },
       seen => seen === '',
       { withinMs: 3000 },
-    );
+    ).catch((error: unknown) => {
+      throw refusal === '' ? error : new NotTrue(`The amount cannot be bought; the panel says: "${refusal}"`);
+    });
     return buy;
   }
 

@@ -30,14 +30,22 @@ export const actions = [
   'manage_billing',
   'read_audit',
   'post_usage',
+  'read_usage',
+  'read_history',
 ] as const;
 export type Action = (typeof actions)[number];
 
-const everyPerson: readonly Action[] = ['read_balance', 'read_offer', 'listen', 'follow_purchases'];
+const everyPerson: readonly Action[] = [
+  'read_balance',
+  'read_offer',
+  'listen',
+  'follow_purchases',
+  'read_usage',
+];
 
-/** The whole of who may do what. `follow_purchases` shows admins all of them and others their own. */
+/** The whole of who may do what. `follow_purchases` and `read_usage` show admins all and others their own. */
 export const allowed: Record<Role, readonly Action[]> = {
-  admin: [...everyPerson, 'purchase', 'manage_billing', 'read_audit'],
+  admin: [...everyPerson, 'purchase', 'manage_billing', 'read_audit', 'read_history'],
   team_owner: everyPerson,
   team_lead: everyPerson,
   user: everyPerson,

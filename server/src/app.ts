@@ -11,7 +11,9 @@ import type { Database } from './database/database.ts';
 import { EventStreams } from './eventStreams.ts';
 import { newId } from './ids.ts';
 import { BookKeeper } from './ledger/bookKeeper.ts';
+import { DueDates } from './ledger/dueDates.ts';
 import { Ledger } from './ledger/ledger.ts';
+import { measure } from './metrics.ts';
 import { describeApi } from './openapi.ts';
 import { answerBadAddress, answerProblems } from './problems.ts';
 import { Customers } from './purchases/customers.ts';
@@ -21,10 +23,13 @@ import { paymentsFrom } from './purchases/payments.ts';
 import { Purchases } from './purchases/purchases.ts';
 import { Reconciler } from './purchases/reconciler.ts';
 import { WebhookWatch } from './purchases/watch.ts';
+import { limitRates } from './rateLimits.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { balanceRoutes } from './routes/balance.ts';
 import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
+import { historyRoutes } from './routes/history.ts';
+import { holdRoutes } from './routes/holds.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { portalRoutes } from './routes/portal.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
@@ -82,11 +87,13 @@ export async function buildApp({
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
   });
+  await limitRates(app, config.rateLimits);
   await describeApi(app);
 
   const access = new Access(database.query, clock);
   const ledger = new Ledger(clock);
-  const bookKeeper = new BookKeeper(database.query, clock, app.log);
+  const dueDates = new DueDates({ database, ledger, clock, log: app.log });
+  const bookKeeper = new BookKeeper(database.longReads, clock, app.log);
   const payments = paymentsFrom(config, clock, sdk);
   const fulfilment = new Fulfilment({ database, ledger, payments, clock, log: app.log });
   const keys = new IdempotencyKeys(database, clock);
@@ -103,22 +110,37 @@ export async function buildApp({
   });
   const watch = new WebhookWatch({ query: database.query, clock, log: app.log });
   const reconciler = new Reconciler({ database, purchases, fulfilment, watch, clock, log: app.log });
-  const streams = new EventStreams({ database, clock, heartbeatMs: config.heartbeatMs, log: app.log });
+  const streams = new EventStreams({
+    database,
+    dueDates,
+    clock,
+    heartbeatMs: config.heartbeatMs,
+    log: app.log,
+  });
 
+  if (config.metricsToken !== undefined) {
+    measure(app, { token: config.metricsToken, database, streams, bookKeeper, reconciler });
+  }
   await app.register(metaRoutes, { access, payments });
-  await app.register(balanceRoutes, { access, database, clock });
+  await app.register(balanceRoutes, { access, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(portalRoutes, { access, purchases });
   await app.register(auditRoutes, { access, database });
   await app.register(usageRoutes, { access, database, ledger, clock });
+  await app.register(holdRoutes, { access, database, ledger, clock });
+  await app.register(historyRoutes, { access, database, dueDates, clock });
   await app.register(eventRoutes, { access, streams });
   await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });
-  await app.register(returnRoutes, { config, purchases, database, clock });
+  await app.register(returnRoutes, { config, purchases, dueDates });
   await app.register(healthRoutes, { database, bookKeeper, watch });
 
   app.addHook('onReady', () => streams.start());
+  app.addHook('onListen', async () => dueDates.start());
   app.addHook('preClose', () => streams.close('shutdown'));
   app.addHook('onClose', () => bookKeeper.stop());
   app.addHook('onClose', () => reconciler.stop());
-  return Object.assign(app, { parts: { ledger, purchases, fulfilment, reconciler, bookKeeper, streams } });
+  app.addHook('onClose', () => dueDates.stop());
+  return Object.assign(app, {
+    parts: { ledger, dueDates, purchases, fulfilment, reconciler, bookKeeper, streams },
+  });
 }

@@ -1,5 +1,7 @@
 // The configuration: all of it from the environment, read once at start, with every fault told at once.
 import { creditsFor } from '../../protocol/units.ts';
+import type { PostgresConfig } from './database/postgres.ts';
+import type { RateLimits } from './rateLimits.ts';
 
 export interface Config {
   readonly host: string;
@@ -7,7 +9,12 @@ export interface Config {
   /** Origin of the pages for people (return from payment). */
   readonly publicUrl: string;
   readonly dataDir: string;
+  /** Absent: the embedded database in `dataDir`. */
+  readonly postgres: PostgresConfig | undefined;
   readonly logLevel: string;
+  readonly rateLimits: RateLimits;
+  /** Absent: nothing is measured. */
+  readonly metricsToken: string | undefined;
   readonly heartbeatMs: number;
   readonly reconcileMs: number;
   readonly sandbox: boolean;
@@ -31,6 +38,8 @@ export interface Offer {
 export interface PaymentsConfig {
   readonly secretKey: string;
   readonly webhookSecrets: readonly string[];
+  /** Host of the pages people pay on, as they are told it beforehand. */
+  readonly pageHost: string | undefined;
   /** Another payment side than Stripe's own. */
   readonly apiUrl: URL | undefined;
   readonly unitPriceId: string | undefined;
@@ -59,6 +68,25 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     'Origin under which browsers reach this server: https, or http on loopback.',
   ],
   ['DATA_DIR', './data', 'Directory of the embedded database. One server at a time.'],
+  [
+    'DATABASE_URL',
+    '',
+    'PostgreSQL 15 or newer, for one server or several: postgres://user:password@host:5432/name?sslmode=verify-full. Without it the embedded database is used.',
+  ],
+  ['DATABASE_POOL_SIZE', '10', 'Connections of this process to PostgreSQL; two more listen and verify.'],
+  ['DATABASE_POOL_WAIT_MS', '2000', 'How long a request waits for a connection before it is answered 503.'],
+  ['DATABASE_STATEMENT_TIMEOUT_MS', '15000', 'Longest time of one statement of a request.'],
+  [
+    'DATABASE_LOCK_TIMEOUT_MS',
+    '2000',
+    'Longest wait for a lock, after which the transaction is tried again.',
+  ],
+  [
+    'DATABASE_IDLE_TRANSACTION_TIMEOUT_MS',
+    '10000',
+    'After this the database ends a transaction whose process has stopped asking.',
+  ],
+  ['DATABASE_APPLICATION_NAME', 'credits-server', 'How this process is called in pg_stat_activity.'],
   ['LOG_LEVEL', 'info', 'fatal, error, warn, info, debug, trace or silent. Logs are JSON lines on stderr.'],
   ['CREDITS_PER_MAJOR_UNIT', '100', 'Whole credits that one major unit of CURRENCY buys.'],
   ['CURRENCY', 'usd', 'ISO 4217 code of the money credits are sold for.'],
@@ -79,6 +107,11 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   ],
   ['STRIPE_API_URL', '', "Origin of another payment side that speaks Stripe's API."],
   [
+    'PAYMENT_PAGE_HOST',
+    '',
+    "Host of the payment pages, named to people before one opens. Stripe's own unless you use a custom domain.",
+  ],
+  [
     'STRIPE_UNIT_PRICE_ID',
     '',
     'A Price of 1 minor unit, bought in quantity, instead of a price made for each purchase.',
@@ -89,6 +122,13 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     'vscode,vscode-insiders,vscodium,code-oss,codestudio,code-studio,cursor,windsurf',
     'URI schemes of editors that the return page may link to.',
   ],
+  [
+    'RATE_LIMIT_PER_MINUTE',
+    '600',
+    "Requests with one person's token, or without one from one address, before 429 rate_limited.",
+  ],
+  ['RATE_LIMIT_SERVICE_PER_MINUTE', '60000', "The same for one service's token, such as a gateway's."],
+  ['METRICS_TOKEN', '', 'Bearer token that GET /metrics asks for; without one there is no such address.'],
   ['HEARTBEAT_MS', '20000', 'Pause between signs of life on a quiet event stream.'],
   ['RECONCILE_MS', '60000', 'Pause between two looks at purchases under way, for webhooks that never came.'],
   [
@@ -228,12 +268,45 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   const apiOrigin = apiUrl === undefined ? undefined : origin('STRIPE_API_URL', apiUrl);
 
+  const metricsToken = optional('METRICS_TOKEN');
+  if (metricsToken !== undefined && !/^[\x21-\x7e]{16,}$/.test(metricsToken)) {
+    faults.push('METRICS_TOKEN must be at least 16 visible characters without spaces.');
+  }
+
+  const databaseUrl = optional('DATABASE_URL');
+  if (databaseUrl !== undefined) {
+    const url = URL.parse(databaseUrl);
+    // The value is not repeated: it holds a password.
+    if (!url || !['postgres:', 'postgresql:'].includes(url.protocol) || url.pathname.length < 2) {
+      faults.push('DATABASE_URL must be of the form postgres://user:password@host:5432/name.');
+    }
+  }
+  const applicationName = text('DATABASE_APPLICATION_NAME');
+  if (!/^[\x21-\x7e]{1,50}$/.test(applicationName)) {
+    faults.push('DATABASE_APPLICATION_NAME must be 1 to 50 visible ASCII characters without spaces.');
+  }
+  const postgres = {
+    url: databaseUrl ?? '',
+    applicationName,
+    poolSize: integer('DATABASE_POOL_SIZE', 1, 1_000),
+    poolWaitMs: integer('DATABASE_POOL_WAIT_MS', 50, 60_000),
+    statementTimeoutMs: integer('DATABASE_STATEMENT_TIMEOUT_MS', 50, 600_000),
+    lockTimeoutMs: integer('DATABASE_LOCK_TIMEOUT_MS', 50, 600_000),
+    idleInTransactionTimeoutMs: integer('DATABASE_IDLE_TRANSACTION_TIMEOUT_MS', 50, 600_000),
+  };
+
   const config = {
     host,
     port,
     publicUrl: publicUrl?.origin ?? '',
     dataDir: text('DATA_DIR'),
+    postgres: databaseUrl === undefined ? undefined : postgres,
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS),
+    rateLimits: {
+      perMinute: integer('RATE_LIMIT_PER_MINUTE', 1, 1_000_000_000),
+      servicePerMinute: integer('RATE_LIMIT_SERVICE_PER_MINUTE', 1, 1_000_000_000),
+    },
+    metricsToken,
     heartbeatMs: integer('HEARTBEAT_MS', 50, 300_000),
     reconcileMs: integer('RECONCILE_MS', 50, 86_400_000),
     sandbox,
@@ -249,6 +322,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             secretKey,
             webhookSecrets,
             apiUrl: apiOrigin,
+            // Source: https://docs.stripe.com/payments/checkout/custom-domains
+            pageHost: optional('PAYMENT_PAGE_HOST') ?? (apiOrigin ? undefined : 'checkout.stripe.com'),
             unitPriceId: optional('STRIPE_UNIT_PRICE_ID'),
             automaticTax,
             mode: sandbox
@@ -285,9 +360,14 @@ export function helpText(): string {
   const lines = variables.map(
     ([name, fallback, meaning]) => `  ${name.padEnd(width)}  ${meaning}${fallback ? ` [${fallback}]` : ''}`,
   );
-  return `Usage: credits-server [--help]
+  return `Usage: credits-server [serve|migrate|verify] [--help]
 
-Serves the credits API, takes Stripe's webhooks and keeps the ledger. Stops on SIGINT or SIGTERM.
+Commands:
+  serve    Serves the credits API, takes Stripe's webhooks and keeps the ledger. Stops on SIGINT or SIGTERM.
+           Brings the database's schema up to date first. This is what it does without a command.
+  migrate  Brings the schema up to date and ends. Safe to do twice, and while servers run.
+  verify   Recomputes every balance from the ledger's entries and ends: with 0 when the books are in order,
+           with 1 when anything differs or could not be looked at.
 
 Options:
   --help  This text.

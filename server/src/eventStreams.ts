@@ -5,8 +5,9 @@ import { type EventName, HEARTBEAT_MS } from '../../protocol/api.ts';
 import type { Member } from './access.ts';
 import { type Clock, MINUTE_MS } from './clock.ts';
 import type { Database } from './database/database.ts';
-import { balanceOnTheWire, readBalance } from './ledger/balance.ts';
-import { outboxRange, readOutbox } from './outbox.ts';
+import { balanceOnTheWire } from './ledger/balance.ts';
+import type { DueDates } from './ledger/dueDates.ts';
+import { newestSequences, outboxRange, readOutbox } from './outbox.ts';
 import { RequestRefused } from './problems.ts';
 
 /** How long a client waits before it opens a stream again, in ms. */
@@ -29,6 +30,8 @@ interface Stream {
 /** One organisation's listeners. Whatever reads or moves a cursor takes its turn, so no row is skipped or sent twice. */
 class Channel {
   readonly streams = new Set<Stream>();
+  /** Streams that wait for their turn to be added. */
+  opening = 0;
   cursor = 0n;
   #turn: Promise<void> = Promise.resolve();
 
@@ -41,6 +44,7 @@ class Channel {
 
 interface Parts {
   readonly database: Database;
+  readonly dueDates: DueDates;
   readonly clock: Clock;
   readonly heartbeatMs?: number;
   readonly log: FastifyBaseLogger;
@@ -48,6 +52,7 @@ interface Parts {
 
 export class EventStreams {
   readonly #database: Database;
+  readonly #dueDates: DueDates;
   readonly #clock: Clock;
   readonly #heartbeatMs: number;
   readonly #log: FastifyBaseLogger;
@@ -57,15 +62,24 @@ export class EventStreams {
   #unlisten: (() => Promise<void>) | undefined;
   readonly #closing = new AbortController();
 
-  constructor({ database, clock, heartbeatMs = HEARTBEAT_MS, log }: Parts) {
+  constructor({ database, dueDates, clock, heartbeatMs = HEARTBEAT_MS, log }: Parts) {
     this.#database = database;
+    this.#dueDates = dueDates;
     this.#clock = clock;
     this.#heartbeatMs = heartbeatMs;
     this.#log = log;
   }
 
+  get openCount(): number {
+    return [...this.#opened.values()].reduce((sum, count) => sum + count, 0);
+  }
+
   async start(): Promise<void> {
-    this.#unlisten = await this.#database.listen('outbox', orgId => this.#pump(orgId));
+    this.#unlisten = await this.#database.listen(
+      'outbox',
+      orgId => this.#pump(orgId),
+      () => this.#lookAtAll(),
+    );
     this.#heartbeat = setInterval(() => this.#beat(), this.#heartbeatMs).unref();
   }
 
@@ -107,9 +121,11 @@ export class EventStreams {
     // A connection that breaks is an ordinary end.
     out.on('error', () => {});
     out.write(`retry: ${RETRY_MS}\n\n`);
+    channel.opening++;
     await channel.takeTurn(async () => {
+      channel.opening--;
       const now = this.#clock();
-      const figures = await readBalance(this.#database.query, orgId, now);
+      const figures = await this.#dueDates.readBalance(orgId);
       if (lastEventId !== undefined) {
         await this.#catchUp(stream, orgId, lastEventId, figures.outboxSequence);
       }
@@ -162,7 +178,9 @@ export class EventStreams {
     channel
       .takeTurn(async () => {
         if (channel.streams.size === 0) {
-          this.#channels.delete(orgId);
+          if (channel.opening === 0) {
+            this.#channels.delete(orgId);
+          }
           return;
         }
         const rows = await readOutbox(this.#database.query, orgId, channel.cursor, ROWS_AT_ONCE);
@@ -182,7 +200,21 @@ export class EventStreams {
       .catch(error => this.#log.error({ err: error, org: orgId }, 'outbox could not be read'));
   }
 
+  /** The bell is only a hint and may have rung unheard: whoever is behind its outbox catches up. */
+  #lookAtAll(): void {
+    newestSequences(this.#database.query, [...this.#channels.keys()])
+      .then(newest => {
+        for (const [orgId, sequence] of newest) {
+          if (sequence > (this.#channels.get(orgId)?.cursor ?? sequence)) {
+            this.#pump(orgId);
+          }
+        }
+      })
+      .catch(error => this.#log.error({ err: error }, 'outboxes could not be looked at'));
+  }
+
   #beat(): void {
+    this.#lookAtAll();
     const now = this.#clock().getTime();
     for (const channel of this.#channels.values()) {
       for (const stream of channel.streams) {

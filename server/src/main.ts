@@ -1,17 +1,21 @@
-// The program: reads the configuration, opens the database, listens, and stops in order when told to.
+// The program: reads the configuration, opens the database, and serves, migrates or verifies. A server stops in order
+// when told to.
 import { buildApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import { type Config, ConfigFaults, helpText, readConfig } from './config.ts';
-import { openEmbedded } from './database/database.ts';
+import { type Database, DatabaseUnavailable, type Opening, openEmbedded } from './database/database.ts';
 import { DataDirectoryLocked } from './database/lock.ts';
-import { SchemaTooNew } from './database/migrate.ts';
+import { SchemaBehind, SchemaTooNew } from './database/migrate.ts';
+import { openPostgres, type Warnings } from './database/postgres.ts';
+import { SchemaBroken } from './database/schema.ts';
+import { verifyLedger } from './ledger/verify.ts';
 import { createLog } from './log.ts';
 import { plant, readSeedFile, SeedFault } from './seed.ts';
 
 async function serve(config: Config): Promise<void> {
   const log = createLog(config.logLevel);
   const seed = config.seedFile === undefined ? undefined : readSeedFile(config.seedFile);
-  const database = await openEmbedded(config.dataDir);
+  const database = await openDatabase(config, log);
   const app = await buildApp({ config, database, log });
   try {
     if (seed) {
@@ -22,7 +26,7 @@ async function serve(config: Config): Promise<void> {
     app.parts.reconciler.start(config.reconcileMs);
     console.log(`Credits server is listening on ${address} (pages for people: ${config.publicUrl}).`);
     console.log(
-      `Payments: ${config.payments?.mode ?? 'none, nothing can be bought'}. Data: ${config.dataDir}.`,
+      `Payments: ${config.payments?.mode ?? 'none, nothing can be bought'}. Data: ${whereDataIs(config)}.`,
     );
   } catch (error) {
     await app.close();
@@ -41,6 +45,40 @@ async function serve(config: Config): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
+async function migrateOnly(config: Config): Promise<void> {
+  const database = await openDatabase(config, createLog(config.logLevel));
+  await database.close();
+  console.log(`The schema is up to date. Data: ${whereDataIs(config)}.`);
+}
+
+async function verify(config: Config): Promise<void> {
+  const database = await openDatabase(config, createLog(config.logLevel), { apply: false });
+  try {
+    const drifts = await verifyLedger(database.longReads);
+    for (const { orgId, where, expected, found } of drifts) {
+      console.log(`${orgId}: ${where} is ${found}, and should be ${expected}.`);
+    }
+    console.log(
+      drifts.length === 0
+        ? 'The books are in order: every balance is the sum of its entries.'
+        : `${drifts.length} found. Take no backup over a good one, and let nobody post until it is explained.`,
+    );
+    process.exitCode = drifts.length === 0 ? 0 : 1;
+  } finally {
+    await database.close();
+  }
+}
+
+function openDatabase(config: Config, log: Warnings, opening?: Opening): Promise<Database> {
+  return config.postgres
+    ? openPostgres(config.postgres, log, opening)
+    : openEmbedded(config.dataDir, opening);
+}
+
+function whereDataIs({ postgres, dataDir }: Config): string {
+  return postgres ? `PostgreSQL at ${new URL(postgres.url).host}` : dataDir;
+}
+
 /** Faults a person can mend get a sentence; anything else is a bug and keeps its stack. */
 function explain(error: unknown): string {
   if (error instanceof ConfigFaults) {
@@ -56,6 +94,19 @@ function explain(error: unknown): string {
   if (error instanceof SchemaTooNew) {
     return `${error.message} Start that version, or restore a backup.`;
   }
+  if (error instanceof SchemaBroken) {
+    return [
+      'The database is not as its migrations leave it, so nothing is served:',
+      ...error.faults.map(fault => `  ${fault}`),
+      'Put it right, or restore a backup.',
+    ].join('\n');
+  }
+  if (error instanceof SchemaBehind) {
+    return `${error.message} Run credits-server migrate first.`;
+  }
+  if (error instanceof DatabaseUnavailable) {
+    return `PostgreSQL cannot be reached: ${reasonOf(error.cause)}. Is it running, and is DATABASE_URL right?`;
+  }
   if (error instanceof SeedFault) {
     return error.message;
   }
@@ -68,15 +119,30 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-const [argument, ...more] = process.argv.slice(2);
-if (argument === '--help' || argument === '-h') {
+/** A refused connection to a name with several addresses has an empty message and a code. */
+function reasonOf(cause: unknown): string {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return (cause instanceof Error && cause.message) || code || 'unknown';
+}
+
+const commands: Readonly<Record<string, (config: Config) => Promise<void>>> = {
+  serve,
+  migrate: migrateOnly,
+  verify,
+};
+
+const [argument = 'serve', ...more] = process.argv.slice(2);
+const command = Object.hasOwn(commands, argument) ? commands[argument] : undefined;
+const helpAsked = [argument, ...more].some(word => word === '--help' || word === '-h');
+if (helpAsked) {
   console.log(helpText());
-} else if (argument !== undefined || more.length > 0) {
-  console.error(`Unknown argument ${argument}. The server is configured by its environment: see --help.`);
+} else if (command === undefined || more.length > 0) {
+  const unknown = command === undefined ? argument : more[0];
+  console.error(`Unknown argument ${unknown}. The server is configured by its environment: see --help.`);
   process.exitCode = 2;
 } else {
   try {
-    await serve(readConfig(process.env));
+    await command(readConfig(process.env));
   } catch (error) {
     console.error(explain(error));
     process.exit(1);

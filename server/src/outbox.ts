@@ -1,4 +1,5 @@
 // The outbox: what happened to an organisation, in one order, written in the same transaction as what happened.
+import { sql } from 'kysely';
 import type { z } from 'zod/mini';
 import type { EventData, EventName, events } from '../../protocol/api.ts';
 import type { Query, Tx } from './database/database.ts';
@@ -41,6 +42,22 @@ export function readOutbox(query: Query, orgId: string, after: bigint, limit: nu
     .orderBy('sequence')
     .limit(limit)
     .execute();
+}
+
+/** How far the outboxes of these organisations have come. */
+export async function newestSequences(
+  query: Query,
+  orgIds: readonly string[],
+): Promise<Array<[orgId: string, sequence: bigint]>> {
+  if (orgIds.length === 0) {
+    return [];
+  }
+  const rows = await query
+    .selectFrom('organisations')
+    .select(['org_id', 'outbox_sequence'])
+    .where('org_id', '=', sql<string>`any(${orgIds})`)
+    .execute();
+  return rows.map(row => [row.org_id, row.outbox_sequence]);
 }
 
 /** The oldest and newest sequence one can resume from; `oldest` is the newest plus one when nothing is kept. */

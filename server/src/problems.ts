@@ -2,7 +2,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { type Problem, type ProblemCode, problemStatus } from '../../protocol/api.ts';
-import { sqlState } from './database/database.ts';
+import { DatabaseUnavailable, sqlState } from './database/database.ts';
 
 export interface ProblemFacts {
   readonly errors?: Array<{ pointer: string; code: string }>;
@@ -40,6 +40,8 @@ export const sentences: Record<ProblemCode, { readonly title: string; readonly d
     title: 'Not allowed for this kind of token',
     detail: 'This kind of access token cannot do this.',
   },
+  hold_not_found: { title: 'Hold not found', detail: 'No such hold is visible to this token.' },
+  hold_not_open: { title: 'Hold no longer open', detail: 'The hold has already ended in another way.' },
   not_found: { title: 'Not found', detail: 'There is nothing at this address.' },
   org_not_found: {
     title: 'Organisation not found',
@@ -139,6 +141,11 @@ function asRefusal(error: FastifyError, request: FastifyRequest): RequestRefused
     request.log.error({ err: error }, 'database unavailable');
     return new RequestRefused('unavailable', { retry_after_s: 5 }, { cause: error });
   }
+  if (error instanceof DatabaseUnavailable) {
+    request.log.error({ err: error, cause: error.cause }, 'database unavailable');
+    const retry_after_s = (error as DatabaseUnavailable).reason === 'busy' ? 1 : 5;
+    return new RequestRefused('unavailable', { retry_after_s }, { cause: error });
+  }
   const status = error.statusCode ?? 500;
   if (status >= 400 && status < 500) {
     return new RequestRefused(
@@ -156,7 +163,8 @@ function asRefusal(error: FastifyError, request: FastifyRequest): RequestRefused
 }
 
 /**
- * Connection exceptions, insufficient resources (disk full), operator intervention, a read-only database (F67).
+ * Connection exceptions, insufficient resources (disk full), operator intervention, a read-only database (F67), and
+ * what stayed so after several attempts: conflicts, deadlocks, locks and statements that took too long (F65).
  * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-const DATABASE_CANNOT_NOW = ['08', '53', '57P', '25006'];
+const DATABASE_CANNOT_NOW = ['08', '53', '57', '25006', '40', '55P03'];

@@ -15,6 +15,13 @@ const Seed = z.strictObject({
       id: id('org'),
       name: z.string().check(z.minLength(1), z.maxLength(200)),
       opening_balance_ucr: z.optional(z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT))),
+      plan: z.optional(
+        z.strictObject({
+          included_ucr: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
+          anchor_day: z.int().check(z.minimum(1), z.maximum(31)),
+          rollover_cap_ucr: z.optional(z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT))),
+        }),
+      ),
       people: z.array(
         z.strictObject({
           id: id('usr'),
@@ -85,6 +92,14 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
           type: 'grant',
           source: { type: 'opening_balance', id: organisation.id },
           actor: 'seed',
+        });
+      }
+      if (organisation.plan && !(await ledger.hadPlan(tx, organisation.id))) {
+        const { included_ucr, anchor_day, rollover_cap_ucr } = organisation.plan;
+        await ledger.setPlan(tx, organisation.id, {
+          includedUcr: BigInt(included_ucr),
+          anchorDay: anchor_day,
+          rolloverCapUcr: BigInt(rollover_cap_ucr ?? 0),
         });
       }
     });

@@ -34,6 +34,10 @@ describe('access', () => {
     ['portal', 'POST', id => `/v1/orgs/${id}/portal-sessions`],
     ['audit', 'GET', id => `/v1/orgs/${id}/audit`],
     ['usage', 'POST', id => `/v1/orgs/${id}/usage`, { event_id: 'e', amount_ucr: 1 }],
+    ['a hold', 'POST', id => `/v1/orgs/${id}/holds`, { hold_id: 'h', amount_ucr: 1, expires_in_s: 60 }],
+    ['usage report', 'GET', id => `/v1/orgs/${id}/usage?group_by=day`],
+    ['ledger', 'GET', id => `/v1/orgs/${id}/ledger`],
+    ['grants', 'GET', id => `/v1/orgs/${id}/grants`],
   ];
   const knock = ([, method, path, body]: Door, orgId: string, token: string | undefined) =>
     house.app.inject({
@@ -44,12 +48,12 @@ describe('access', () => {
     });
 
   const expected: Record<string, Partial<Record<string, readonly number[]>>> = {
-    // role: [balance, options, purchases, a purchase, cancel, buy, portal, audit, usage]
-    admin: { all: [200, 200, 200, 404, 404, 201, 201, 200, 403] },
-    team_owner: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403] },
-    team_lead: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403] },
-    user: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403] },
-    service: { all: [200, 403, 403, 403, 403, 403, 403, 403, 200] },
+    // role: [balance, options, purchases, a purchase, cancel, buy, portal, audit, usage, a hold, usage report, ledger, grants]
+    admin: { all: [200, 200, 200, 404, 404, 201, 201, 200, 403, 403, 200, 200, 200] },
+    team_owner: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403] },
+    team_lead: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403] },
+    user: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403] },
+    service: { all: [200, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403, 403, 403] },
   };
   for (const role of Object.keys(allowed) as Role[]) {
     it(`T20 opens to ${role} what is its own, and nothing else`, async () => {

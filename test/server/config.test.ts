@@ -28,6 +28,11 @@ describe('the configuration', () => {
       CUSTOM_MIN_MINOR: 'ten',
       PRESETS_MINOR: '5000,-1',
       LOG_LEVEL: 'loud',
+      DATABASE_URL: 'mysql://ada:open-sesame@db/credits',
+      DATABASE_POOL_SIZE: '0',
+      DATABASE_APPLICATION_NAME: 'two words',
+      METRICS_TOKEN: 'short',
+      RATE_LIMIT_PER_MINUTE: 'many',
       STRIPE_SECRET_KEY: 'pk_test_public',
       RETURN_URI_SCHEMES: 'vscode,javascript',
     });
@@ -37,13 +42,19 @@ describe('the configuration', () => {
       'CUSTOM_MIN_MINOR',
       'PRESETS_MINOR',
       'LOG_LEVEL',
+      'DATABASE_URL',
+      'DATABASE_POOL_SIZE',
+      'DATABASE_APPLICATION_NAME',
+      'METRICS_TOKEN',
+      'RATE_LIMIT_PER_MINUTE',
       'STRIPE_SECRET_KEY',
       'STRIPE_WEBHOOK_SECRETS',
       'RETURN_URI_SCHEMES',
     ]) {
       assert.equal(faults.filter(fault => fault.startsWith(`${name} `)).length, 1, name);
     }
-    assert.equal(faults.length, 8);
+    assert.equal(faults.length, 13);
+    assert.doesNotMatch(faults.join('\n'), /open-sesame/);
   });
 
   const stripe = { STRIPE_SECRET_KEY: 'sk_test_abc', STRIPE_WEBHOOK_SECRETS: 'whsec_12345678' };

@@ -1,14 +1,22 @@
 // Brings a database to this version's schema, step by step, and refuses one that a newer version has changed.
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
+import { sqlState } from './database.ts';
 import { ledgerSchema } from './migrations/0001_ledger.ts';
 import { purchasesSchema } from './migrations/0002_purchases.ts';
+import { ledgerRulesSchema } from './migrations/0003_ledger_rules.ts';
 import { paymentsSchema } from './migrations/0004_payments.ts';
+import { checkSchema, SchemaBroken } from './schema.ts';
+
+interface Step extends Migration {
+  readonly texts: readonly string[];
+}
 
 /** In order, for ever: a step that has been released is never edited, only followed by another. */
-const migrations: Record<string, Migration> = {
+const migrations: Record<string, Step> = {
   '0001_ledger': statements(ledgerSchema),
   '0002_purchases': statements(purchasesSchema),
+  '0003_ledger_rules': statements(ledgerRulesSchema),
   '0004_payments': statements(paymentsSchema),
 };
 
@@ -22,18 +30,60 @@ export class SchemaTooNew extends Error {
   }
 }
 
-/** @throws {SchemaTooNew} before anything is written. */
-// biome-ignore lint/suspicious/noExplicitAny: the migrator works on a database whose tables it does not know yet
-export async function migrate(database: Kysely<any>): Promise<void> {
-  const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
-  const unknownSteps = (await appliedSteps(database)).filter(name => !(name in migrations));
+/** For commands that must not change the schema. */
+export class SchemaBehind extends Error {
+  override readonly name = 'SchemaBehind';
+}
+
+/**
+ * Applies what is missing, all of it or nothing, and then looks whether the database is as it should be. Doing it twice
+ * is doing it once. With `apply: false` it only looks.
+ * @throws {SchemaTooNew} before anything is written.
+ * @throws {SchemaBroken} when the database differs from what its recorded steps made.
+ * @throws {SchemaBehind} when steps are missing that were not to be applied.
+ */
+export async function migrate(
+  // biome-ignore lint/suspicious/noExplicitAny: the migrator works on a database whose tables it does not know yet
+  database: Kysely<any>,
+  { apply = true }: { apply?: boolean } = {},
+): Promise<void> {
+  const names = Object.keys(migrations);
+  const applied = await appliedSteps(database);
+  const unknownSteps = applied.filter(name => !names.includes(name));
   if (unknownSteps.length > 0) {
     throw new SchemaTooNew(unknownSteps);
   }
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) {
-    throw error;
+  const skipped = names.slice(0, applied.length).filter(name => !applied.includes(name));
+  if (skipped.length > 0) {
+    throw new SchemaBroken(skipped.map(name => `step ${name} is not recorded, a later one is`));
   }
+  if (applied.length < names.length) {
+    if (!apply) {
+      throw new SchemaBehind('The database is behind this version of the server.');
+    }
+    await applySteps(database);
+  }
+  await checkSchema(
+    database,
+    Object.values(migrations).flatMap(({ texts }) => texts),
+  );
+}
+
+/** All in one transaction, so that a crash leaves the database as it was. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+async function applySteps(database: Kysely<any>): Promise<void> {
+  const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error === undefined) {
+    return;
+  }
+  // Class 42: what a step wants to make is there already, or what it builds on is not.
+  if (sqlState(error)?.startsWith('42')) {
+    const step = results?.find(({ status }) => status === 'Error')?.migrationName ?? 'a step';
+    const why = error instanceof Error ? error.message : '';
+    throw new SchemaBroken([`${step} does not fit what is there (${why})`], { cause: error });
+  }
+  throw error;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: see above
@@ -49,8 +99,9 @@ async function appliedSteps(database: Kysely<any>): Promise<string[]> {
   return rows.map(row => row.name);
 }
 
-function statements(texts: readonly string[]): Migration {
+function statements(texts: readonly string[]): Step {
   return {
+    texts,
     async up(database) {
       for (const text of texts) {
         await sql.raw(text).execute(database);

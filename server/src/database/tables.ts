@@ -17,6 +17,8 @@ export interface Tables {
     /** … against what was available right after it. */
     measure_total_ucr: bigint | null;
     low_balance_threshold_ucr: bigint | null;
+    /** When the ledger has to post something by itself: at the latest then, possibly nothing. */
+    next_due_at: Date | null;
     created_at: Date;
   };
   principals: {
@@ -61,13 +63,41 @@ export interface Tables {
     source_type: string;
     source_id: string;
     actor: string;
+    /** Why, in a person's words. */
+    reason: string | null;
     reverses_version: bigint | null;
     effective_at: Date;
     created_at: Date;
   };
   ledger_entries: { org_id: string; version: bigint; account_id: string; amount_ucr: bigint };
+  plans: {
+    org_id: string;
+    active: boolean;
+    included_ucr: bigint;
+    anchor_day: number;
+    rollover_cap_ucr: bigint;
+    /** The first moment that no grant of the plan has been posted for. */
+    next_period_start: Date;
+  };
+  holds: {
+    org_id: string;
+    hold_id: string;
+    status: HoldStatus;
+    amount_ucr: bigint;
+    used_ucr: bigint | null;
+    user_id: string | null;
+    model: string | null;
+    /** The transaction that put the credits on hold. */
+    version: bigint;
+    created_at: Date;
+    expires_in_s: number;
+    expires_at: Date;
+    closed_at: Date | null;
+  };
   usage_events: {
     org_id: string;
+    /** What `event_id` is the id of. */
+    source_type: Generated<'usage_event' | 'hold'>;
     event_id: string;
     version: bigint;
     amount_ucr: bigint;
@@ -188,6 +218,8 @@ export type TransactionType = (typeof transactionTypes)[number];
 /** An inquiry is no dispute yet: nothing was taken. */
 export const disputeStates = ['open', 'won', 'lost'] as const;
 export type DisputeState = (typeof disputeStates)[number];
+export const holdStatuses = ['open', 'finalized', 'released', 'expired'] as const;
+export type HoldStatus = (typeof holdStatuses)[number];
 
 /** `received` until its effect is committed; `ignored`: not ours to act on; `quarantined`: a person must look. */
 export const stripeEventStatuses = ['received', 'done', 'ignored', 'quarantined'] as const;

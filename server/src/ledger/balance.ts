@@ -8,16 +8,26 @@ export interface BalanceFigures {
   readonly version: bigint;
   readonly outboxSequence: bigint;
   readonly availableUcr: bigint;
+  /** Of each kind with what is on hold of it: `available = included + purchased + promotional - held - debt`. */
   readonly includedUcr: bigint;
   readonly purchasedUcr: bigint;
   readonly promotionalUcr: bigint;
   readonly heldUcr: bigint;
   readonly debtUcr: bigint;
   /** The plan's grants of the running period; null when no plan grants anything. */
-  readonly period: { readonly grantedUcr: bigint; readonly start: Date; readonly end: Date } | null;
+  readonly period: {
+    readonly grantedUcr: bigint;
+    /** Of these grants only; `includedUcr` may have credits of an earlier period that are still on hold. */
+    readonly remainingUcr: bigint;
+    readonly start: Date;
+    readonly end: Date;
+  } | null;
   readonly nextExpiry: { readonly at: Date; readonly amountUcr: bigint } | null;
+  /** What was there to be used beside the plan, right after the newest top-up. */
   readonly measure: { readonly version: bigint; readonly totalUcr: bigint } | null;
   readonly lowBalanceThresholdUcr: bigint | null;
+  /** From this moment on the ledger may have something to post before these figures are right. */
+  readonly nextDueAt: Date | null;
 }
 
 interface Row {
@@ -26,41 +36,51 @@ interface Row {
   measure_version: bigint | null;
   measure_total_ucr: bigint | null;
   low_balance_threshold_ucr: bigint | null;
+  next_due_at: Date | null;
   included: bigint;
   purchased: bigint;
   promotional: bigint;
   held: bigint;
   debt: bigint;
   period_granted: bigint | null;
+  period_remaining: bigint;
   period_start: Date | null;
   period_end: Date | null;
   expiry_at: Date | null;
   expiry_amount: bigint | null;
 }
 
-/** A credit is unusable at the very moment of its `expires_at`. */
+/**
+ * A credit is unusable at the very moment of its `expires_at`, posted or not. What was on hold before stays on hold.
+ * Credits on hold without a grant's name are withheld purchases.
+ */
 export async function readBalance(query: Query, orgId: string, now: Date): Promise<BalanceFigures> {
   const { rows } = await sql<Row>`
     with usable as (
-      select a.kind as account, a.balance_ucr, g.kind, g.expires_at
-      from accounts a left join grants g on g.org_id = a.org_id and g.grant_id = coalesce(a.grant_id, a.account_id)
+      select a.kind as account, a.balance_ucr, g.expires_at, g.grant_id,
+        case when a.kind = 'hold' and g.kind is null then 'purchased' else g.kind end as kind
+      from accounts a
+        left join grants g on g.org_id = a.org_id and g.grant_id = coalesce(a.grant_id, a.account_id)
       where a.org_id = ${orgId} and a.balance_ucr <> 0 and a.kind in ('grant', 'debt', 'hold')
         and (a.kind <> 'grant' or (g.effective_at <= ${now} and (g.expires_at is null or g.expires_at > ${now})))
-    ), period as (
-      select sum(granted_ucr)::bigint as granted, min(effective_at) as starts, min(expires_at) as ends
-      from grants
+    ), running as (
+      select grant_id, granted_ucr, effective_at, expires_at from grants
       where org_id = ${orgId} and kind = 'included' and effective_at <= ${now} and expires_at > ${now}
+    ), period as (
+      select sum(granted_ucr)::bigint as granted, min(effective_at) as starts, min(expires_at) as ends from running
     ), expiry as (
       select expires_at, sum(balance_ucr)::bigint as amount from usable
-      where expires_at is not null group by expires_at order by expires_at limit 1
+      where account = 'grant' and expires_at is not null group by expires_at order by expires_at limit 1
     )
     select o.version, o.outbox_sequence, o.measure_version, o.measure_total_ucr, o.low_balance_threshold_ucr,
+      o.next_due_at,
       coalesce((select sum(balance_ucr) from usable where kind = 'included'), 0)::bigint as included,
       coalesce((select sum(balance_ucr) from usable where kind = 'purchased'), 0)::bigint as purchased,
       coalesce((select sum(balance_ucr) from usable where kind = 'promotional'), 0)::bigint as promotional,
       coalesce((select sum(balance_ucr) from usable where account = 'hold'), 0)::bigint as held,
       coalesce((select -sum(balance_ucr) from usable where account = 'debt'), 0)::bigint as debt,
       period.granted as period_granted, period.starts as period_start, period.ends as period_end,
+      coalesce((select sum(balance_ucr) from usable join running using (grant_id)), 0)::bigint as period_remaining,
       expiry.expires_at as expiry_at, expiry.amount as expiry_amount
     from organisations o cross join period left join expiry on true
     where o.org_id = ${orgId}`.execute(query);
@@ -80,7 +100,12 @@ export async function readBalance(query: Query, orgId: string, now: Date): Promi
     debtUcr: row.debt,
     period:
       row.period_granted !== null && row.period_start && row.period_end
-        ? { grantedUcr: row.period_granted, start: row.period_start, end: row.period_end }
+        ? {
+            grantedUcr: row.period_granted,
+            remainingUcr: row.period_remaining,
+            start: row.period_start,
+            end: row.period_end,
+          }
         : null,
     nextExpiry:
       row.expiry_at && row.expiry_amount !== null
@@ -91,16 +116,51 @@ export async function readBalance(query: Query, orgId: string, now: Date): Promi
         ? { version: row.measure_version, totalUcr: row.measure_total_ucr }
         : null,
     lowBalanceThresholdUcr: row.low_balance_threshold_ucr,
+    nextDueAt: row.next_due_at,
   };
 }
 
+/** What is there beside the plan, on hold or not: what a top-up adds to and "since the last top-up" is measured by. */
+export function beside(balance: BalanceFigures): bigint {
+  return balance.purchasedUcr + balance.promotionalUcr - balance.debtUcr;
+}
+
 /**
- * `low` at the threshold, `critical` at two fifths of it. An organisation that set none gets a quarter of what was
- * available after the last top-up, so that low and critical are at 75 % and 90 % used.
+ * What "percent used" is measured against. While the plan's part is being spent, or there is nothing else to spend,
+ * that is the period; then what was there beside the plan after the last top-up. Credits on hold are not used yet;
+ * credits that expired are gone like used ones. Null where there is nothing to be a percentage of.
+ */
+function usageOf(
+  balance: BalanceFigures,
+): { basis: string; id: string; usedUcr: bigint; totalUcr: bigint } | null {
+  const { period, measure } = balance;
+  const besideUcr = beside(balance);
+  if (period && (period.remainingUcr > 0n || besideUcr <= 0n)) {
+    return {
+      basis: 'period',
+      id: `period_${period.start.toISOString().slice(0, 10)}`,
+      // What was used beyond everything belongs to the period too: more than 100 % used.
+      usedUcr: period.grantedUcr - period.remainingUcr + (besideUcr < 0n ? -besideUcr : 0n),
+      totalUcr: period.grantedUcr,
+    };
+  }
+  if (measure && measure.totalUcr > 0n) {
+    return {
+      basis: 'since_top_up',
+      id: `top_up_${measure.version}`,
+      usedUcr: measure.totalUcr > besideUcr ? measure.totalUcr - besideUcr : 0n,
+      totalUcr: measure.totalUcr,
+    };
+  }
+  return null;
+}
+
+/**
+ * `low` at the threshold, `critical` at two fifths of it. An organisation that set none gets a quarter of what usage is
+ * measured against, so that low and critical are at 75 % and 90 % used.
  */
 export function lowBalance(balance: BalanceFigures): { thresholdUcr: bigint; level: string } {
-  const measuredUcr = balance.measure?.totalUcr ?? 0n;
-  const thresholdUcr = balance.lowBalanceThresholdUcr ?? (measuredUcr > 0n ? measuredUcr / 4n : 0n);
+  const thresholdUcr = balance.lowBalanceThresholdUcr ?? (usageOf(balance)?.totalUcr ?? 0n) / 4n;
   const { availableUcr } = balance;
   const level =
     availableUcr <= 0n
@@ -116,6 +176,9 @@ export function lowBalance(balance: BalanceFigures): { thresholdUcr: bigint; lev
 /** As the contract says it. Every figure was checked to fit JSON when it was posted. */
 export function balanceOnTheWire(balance: BalanceFigures, now: Date): Balance {
   const { thresholdUcr, level } = lowBalance(balance);
+  const usage = usageOf(balance);
+  // Between periods a plan's credits can only be on hold; no section is theirs then, and the sum must stay true.
+  const strayUcr = balance.period ? 0n : balance.includedUcr;
   return {
     org_id: balance.orgId,
     unit: 'credits',
@@ -130,31 +193,21 @@ export function balanceOnTheWire(balance: BalanceFigures, now: Date): Balance {
         }
       : { state: 'unavailable', reason: 'no_plan' },
     purchased: { remaining_ucr: Number(balance.purchasedUcr) },
-    promotional: { remaining_ucr: Number(balance.promotionalUcr) },
+    promotional: { remaining_ucr: Number(balance.promotionalUcr + strayUcr) },
     held_ucr: Number(balance.heldUcr),
     debt_ucr: Number(balance.debtUcr),
     next_expiry: balance.nextExpiry && {
       at: balance.nextExpiry.at.toISOString(),
       amount_ucr: Number(balance.nextExpiry.amountUcr),
     },
-    usage: usageSinceTopUp(balance),
+    usage: usage && {
+      basis: usage.basis,
+      period_id: usage.id,
+      used_ucr: Number(usage.usedUcr),
+      total_ucr: Number(usage.totalUcr),
+    },
     low_balance: { threshold_ucr: Number(thresholdUcr), level },
     version: Number(balance.version),
     as_of: now.toISOString(),
-  };
-}
-
-/** Null before the first grant, and when a grant only paid back debt: there is nothing to be a percentage of. */
-function usageSinceTopUp(balance: BalanceFigures): Balance['usage'] {
-  const { measure } = balance;
-  if (!measure || measure.totalUcr <= 0n) {
-    return null;
-  }
-  const usedUcr = measure.totalUcr - balance.availableUcr;
-  return {
-    basis: 'since_top_up',
-    period_id: `top_up_${measure.version}`,
-    used_ucr: Number(usedUcr > 0n ? usedUcr : 0n),
-    total_ucr: Number(measure.totalUcr),
   };
 }

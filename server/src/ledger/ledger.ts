@@ -1,19 +1,26 @@
 // The ledger: the one place where credits come into being, move and go. Double entry, append-only, one transaction
 // at a time for each organisation; the rules themselves are in the database (0001_ledger.ts), this file follows them.
-import { MAX_SAFE_AMOUNT } from '../../../protocol/units.ts';
 import type { Clock } from '../clock.ts';
 import type { Tx } from '../database/database.ts';
 import { type AccountKind, accountKinds, type GrantKind, type TransactionType } from '../database/tables.ts';
 import { newId } from '../ids.ts';
-import { tell } from '../outbox.ts';
 import { RequestRefused } from '../problems.ts';
-import { lowBalance, readBalance } from './balance.ts';
+import { beside, readBalance } from './balance.ts';
+import { endHold, findHold, type HoldChange, type NewHold, placeHold } from './holds.ts';
+import { endPlan, type Plan, storePlan } from './plan.ts';
+import {
+  burn,
+  findTransaction,
+  lockOrganisation,
+  type Posting,
+  post,
+  postGrant,
+  type Source,
+  tellBalance,
+} from './posting.ts';
+import { settle } from './settling.ts';
 
-/** What a transaction was caused by. Of one type, one source has one transaction, for ever. */
-export interface Source {
-  readonly type: string;
-  readonly id: string;
-}
+export { type Entry, lockOrganisation, type Source } from './posting.ts';
 
 export interface Posted {
   readonly version: bigint;
@@ -22,7 +29,7 @@ export interface Posted {
 }
 
 export interface NewGrant {
-  /** Its id, where the caller wants to know it afterwards. */
+  /** Where the caller has to know it beforehand. */
   readonly id?: string;
   readonly kind: GrantKind;
   readonly amountUcr: bigint;
@@ -41,18 +48,14 @@ export interface UsageEvent {
   readonly actor: string;
 }
 
-export interface Posting {
-  readonly type: TransactionType;
-  readonly source: Source;
-  readonly actor: string;
-  /** The transaction that this one takes back, whole or in part. */
-  readonly reversesVersion: bigint | null;
-  readonly entries: readonly Entry[];
-}
-
-export interface Entry {
-  readonly account: string;
+export interface Adjustment {
+  /** Positive: credits given. Negative: credits taken, beyond the balance as debt. */
   readonly amountUcr: bigint;
+  readonly actor: string;
+  readonly reason: string;
+  /** The same id adjusts at most once; without one, each call is an adjustment of its own. */
+  readonly adjustmentId?: string;
+  readonly expiresAt?: Date;
 }
 
 /** Where a grant's credits come from. */
@@ -103,70 +106,47 @@ export class Ledger {
       return { version: known, duplicate: true };
     }
     const now = this.#clock();
-    const grantId = grant.id ?? newId('gr', now);
-    await tx
-      .insertInto('grants')
-      .values({
-        org_id: orgId,
-        grant_id: grantId,
-        kind: grant.kind,
-        granted_ucr: grant.amountUcr,
-        effective_at: now,
-        expires_at: grant.expiresAt ?? null,
-        voided_at: null,
-        created_at: now,
-      })
-      .execute();
-    await tx
-      .insertInto('accounts')
-      .values({
-        org_id: orgId,
-        account_id: grantId,
-        kind: 'grant',
-        floor_ucr: 0n,
-        ceiling_ucr: grant.amountUcr,
-      })
-      .execute();
-
-    const owedUcr = await this.#owed(tx, orgId);
-    const paidBackUcr = lesserOf(owedUcr, grant.amountUcr);
-    const version = await this.#post(tx, orgId, grant.type, grant.source, grant.actor, now, [
-      { account: originOf[grant.kind], amountUcr: -grant.amountUcr },
-      { account: 'debt', amountUcr: paidBackUcr },
-      { account: grantId, amountUcr: grant.amountUcr - paidBackUcr },
-    ]);
-    const { availableUcr } = await readBalance(tx, orgId, now);
-    await tx
-      .updateTable('organisations')
-      .set({ measure_version: version, measure_total_ucr: availableUcr })
-      .where('org_id', '=', orgId)
-      .execute();
-    await this.#tellBalance(tx, orgId, now);
+    const version = await postGrant(tx, orgId, {
+      ...(grant.id !== undefined && { id: grant.id }),
+      kind: grant.kind,
+      amountUcr: grant.amountUcr,
+      expiresAt: grant.expiresAt ?? null,
+      origin: originOf[grant.kind],
+      type: grant.type,
+      source: grant.source,
+      actor: grant.actor,
+      effectiveAt: now,
+      bookedAt: now,
+    });
+    if (grant.kind !== 'included') {
+      await this.#measureAnew(tx, orgId, version, now);
+    }
+    await tellBalance(tx, orgId, now);
     return { version, duplicate: false };
   }
 
   /** Posts entries that another part has worked out. They must sum to zero; the database asks. */
-  async post(tx: Tx, orgId: string, posting: Posting): Promise<Posted> {
+  async post(tx: Tx, orgId: string, posting: Omit<Posting, 'effectiveAt' | 'bookedAt'>): Promise<Posted> {
     const known = await this.#lockAndFind(tx, orgId, posting.type, posting.source);
     if (known !== undefined) {
       return { version: known, duplicate: true };
     }
     const now = this.#clock();
-    const { type, source, actor, entries, reversesVersion } = posting;
-    const version = await this.#post(tx, orgId, type, source, actor, now, entries, reversesVersion);
-    await this.#tellBalance(tx, orgId, now);
+    const version = await post(tx, orgId, { ...posting, effectiveAt: now, bookedAt: now });
+    await tellBalance(tx, orgId, now);
     return { version, duplicate: false };
   }
 
   /** Takes what was used: grants in burn order, and what they cannot cover becomes debt. */
   async use(tx: Tx, orgId: string, usage: UsageEvent): Promise<Posted> {
-    const source = { type: 'usage_event', id: usage.eventId };
+    const source = { type: 'usage_event', id: usage.eventId } as const;
     const known = await this.#lockAndFind(tx, orgId, 'usage', source);
     if (known !== undefined) {
       const before = await tx
         .selectFrom('usage_events')
         .select('amount_ucr')
         .where('org_id', '=', orgId)
+        .where('source_type', '=', source.type)
         .where('event_id', '=', usage.eventId)
         .executeTakeFirstOrThrow();
       if (before.amount_ucr !== usage.amountUcr) {
@@ -177,22 +157,22 @@ export class Ledger {
       return { version: known, duplicate: true };
     }
     const now = this.#clock();
-    const entries: Entry[] = [{ account: 'usage', amountUcr: usage.amountUcr }];
-    let restUcr = usage.amountUcr;
-    for (const grant of await this.#burnable(tx, orgId, now)) {
-      const takenUcr = lesserOf(grant.balance_ucr, restUcr);
-      entries.push({ account: grant.account_id, amountUcr: -takenUcr });
-      restUcr -= takenUcr;
-      if (restUcr === 0n) {
-        break;
-      }
-    }
-    entries.push({ account: 'debt', amountUcr: -restUcr });
-    const version = await this.#post(tx, orgId, 'usage', source, usage.actor, now, entries);
+    const version = await post(tx, orgId, {
+      type: 'usage',
+      source,
+      actor: usage.actor,
+      effectiveAt: now,
+      bookedAt: now,
+      entries: [
+        { account: 'usage', amountUcr: usage.amountUcr },
+        ...(await burn(tx, orgId, usage.amountUcr, now)),
+      ],
+    });
     await tx
       .insertInto('usage_events')
       .values({
         org_id: orgId,
+        source_type: source.type,
         event_id: usage.eventId,
         version,
         amount_ucr: usage.amountUcr,
@@ -201,8 +181,123 @@ export class Ledger {
         created_at: now,
       })
       .execute();
-    await this.#tellBalance(tx, orgId, now);
+    await tellBalance(tx, orgId, now);
     return { version, duplicate: false };
+  }
+
+  /** Sets credits aside for a request that is running. */
+  async hold(tx: Tx, orgId: string, wish: NewHold): Promise<HoldChange> {
+    await this.settle(tx, orgId);
+    const now = this.#clock();
+    const change = await placeHold(tx, orgId, wish, now);
+    if (!change.duplicate) {
+      await tellBalance(tx, orgId, now);
+    }
+    return change;
+  }
+
+  /**
+   * Debits what the request really used, less or more than the hold, and gives the rest back. Usage has already
+   * happened, so it is booked also when the hold had expired; nothing of it is set aside any more then.
+   */
+  async finalizeHold(
+    tx: Tx,
+    orgId: string,
+    holdId: string,
+    usedUcr: bigint,
+    actor: string,
+  ): Promise<HoldChange> {
+    await this.settle(tx, orgId);
+    const hold = await findHold(tx, orgId, holdId);
+    if (!hold) {
+      throw new RequestRefused('hold_not_found');
+    }
+    if (hold.status === 'finalized') {
+      if (hold.used_ucr !== usedUcr) {
+        throw new RequestRefused('idempotency_key_reused', {
+          errors: [{ pointer: '/amount_ucr', code: 'finalized_with_another_amount' }],
+        });
+      }
+      return { hold, duplicate: true };
+    }
+    if (hold.status === 'released') {
+      throw new RequestRefused('hold_not_open');
+    }
+    const now = this.#clock();
+    const ending = { status: 'finalized', usedUcr, actor, effectiveAt: now, bookedAt: now } as const;
+    const ended = await endHold(tx, hold, ending);
+    await tellBalance(tx, orgId, now);
+    return { hold: ended, duplicate: false };
+  }
+
+  /** Gives everything back: the request used nothing. */
+  async releaseHold(tx: Tx, orgId: string, holdId: string, actor: string): Promise<HoldChange> {
+    await this.settle(tx, orgId);
+    const hold = await findHold(tx, orgId, holdId);
+    if (!hold) {
+      throw new RequestRefused('hold_not_found');
+    }
+    if (hold.status === 'finalized') {
+      throw new RequestRefused('hold_not_open');
+    }
+    if (hold.status !== 'open') {
+      return { hold, duplicate: true };
+    }
+    const now = this.#clock();
+    const ended = await endHold(tx, hold, { status: 'released', actor, effectiveAt: now, bookedAt: now });
+    await tellBalance(tx, orgId, now);
+    return { hold: ended, duplicate: false };
+  }
+
+  /** The organisation's plan from now on, or from its next period on; null ends it. */
+  async setPlan(tx: Tx, orgId: string, plan: Plan | null): Promise<void> {
+    await this.settle(tx, orgId);
+    if (plan) {
+      await storePlan(tx, orgId, plan, this.#clock());
+      await settle(tx, orgId, this.#clock());
+    } else {
+      await endPlan(tx, orgId);
+    }
+  }
+
+  /** Whether there is a plan, or was one. */
+  async hadPlan(tx: Tx, orgId: string): Promise<boolean> {
+    const plan = await tx.selectFrom('plans').select('org_id').where('org_id', '=', orgId).executeTakeFirst();
+    return plan !== undefined;
+  }
+
+  /** Puts a balance right by a new transaction; what was wrong stays in the history. */
+  async adjust(tx: Tx, orgId: string, adjustment: Adjustment): Promise<Posted> {
+    const { amountUcr, actor, reason } = adjustment;
+    if (amountUcr === 0n || actor.trim() === '' || reason.trim() === '') {
+      throw new RangeError('an adjustment has an amount, an actor and a reason');
+    }
+    const now = this.#clock();
+    const source = { type: 'adjustment', id: adjustment.adjustmentId ?? newId('adj', now) };
+    const known = await this.#lockAndFind(tx, orgId, 'adjustment', source);
+    if (known !== undefined) {
+      return { version: known, duplicate: true };
+    }
+    const posting = { type: 'adjustment', source, actor, reason, effectiveAt: now, bookedAt: now } as const;
+    let version: bigint;
+    if (amountUcr > 0n) {
+      const expiresAt = adjustment.expiresAt ?? null;
+      const origin = 'adjustments';
+      version = await postGrant(tx, orgId, { ...posting, kind: 'promotional', amountUcr, expiresAt, origin });
+      await this.#measureAnew(tx, orgId, version, now);
+    } else {
+      const taken = await burn(tx, orgId, -amountUcr, now);
+      const entries = [{ account: 'adjustments', amountUcr: -amountUcr }, ...taken];
+      version = await post(tx, orgId, { ...posting, entries });
+    }
+    await tellBalance(tx, orgId, now);
+    return { version, duplicate: false };
+  }
+
+  /** Locks the organisation and posts what fell due. Everything that posts or reads for someone begins with this. */
+  async settle(tx: Tx, orgId: string): Promise<boolean> {
+    await lockOrganisation(tx, orgId);
+    return settle(tx, orgId, this.#clock());
   }
 
   /** From here to the end of the transaction nobody else posts for this organisation. */
@@ -212,128 +307,16 @@ export class Ledger {
     type: TransactionType,
     source: Source,
   ): Promise<bigint | undefined> {
-    await lockOrganisation(tx, orgId);
-    const known = await tx
-      .selectFrom('ledger_transactions')
-      .select('version')
-      .where('org_id', '=', orgId)
-      .where('type', '=', type)
-      .where('source_type', '=', source.type)
-      .where('source_id', '=', source.id)
-      .executeTakeFirst();
-    return known?.version;
+    await this.settle(tx, orgId);
+    return findTransaction(tx, orgId, type, source);
   }
 
-  /** Included before promotional before purchased, what expires soonest first, then the oldest. */
-  #burnable(tx: Tx, orgId: string, now: Date) {
-    return tx
-      .selectFrom('accounts')
-      .innerJoin('grants', join =>
-        join
-          .onRef('grants.org_id', '=', 'accounts.org_id')
-          .onRef('grants.grant_id', '=', 'accounts.account_id'),
-      )
-      .select(['accounts.account_id', 'accounts.balance_ucr'])
-      .where('accounts.org_id', '=', orgId)
-      .where('accounts.kind', '=', 'grant')
-      .where('accounts.balance_ucr', '<>', 0n)
-      .where('grants.effective_at', '<=', now)
-      .where(({ or, eb }) => or([eb('grants.expires_at', 'is', null), eb('grants.expires_at', '>', now)]))
-      .orderBy(({ case: when, ref }) =>
-        when(ref('grants.kind')).when('included').then(0).when('promotional').then(1).else(2).end(),
-      )
-      .orderBy('grants.expires_at', order => order.asc().nullsLast())
-      .orderBy('grants.grant_id')
-      .execute();
-  }
-
-  async #owed(tx: Tx, orgId: string): Promise<bigint> {
-    const debt = await tx
-      .selectFrom('accounts')
-      .select('balance_ucr')
-      .where('org_id', '=', orgId)
-      .where('account_id', '=', 'debt')
-      .executeTakeFirstOrThrow();
-    return -debt.balance_ucr;
-  }
-
-  async #post(
-    tx: Tx,
-    orgId: string,
-    type: TransactionType,
-    source: Source,
-    actor: string,
-    at: Date,
-    entries: readonly Entry[],
-    reversesVersion: bigint | null = null,
-  ): Promise<bigint> {
-    const { version } = await tx
+  /** What "used since the last top-up" is measured against from now on. */
+  async #measureAnew(tx: Tx, orgId: string, version: bigint, now: Date): Promise<void> {
+    await tx
       .updateTable('organisations')
-      .set(row => ({ version: row('version', '+', 1n) }))
+      .set({ measure_version: version, measure_total_ucr: beside(await readBalance(tx, orgId, now)) })
       .where('org_id', '=', orgId)
-      .returning('version')
-      .executeTakeFirstOrThrow();
-    await tx
-      .insertInto('ledger_transactions')
-      .values({
-        org_id: orgId,
-        version,
-        type,
-        source_type: source.type,
-        source_id: source.id,
-        actor,
-        reverses_version: reversesVersion,
-        effective_at: at,
-        created_at: at,
-      })
       .execute();
-    await tx
-      .insertInto('ledger_entries')
-      .values(
-        entries
-          .filter(entry => entry.amountUcr !== 0n)
-          .map(entry => ({ org_id: orgId, version, account_id: entry.account, amount_ucr: entry.amountUcr })),
-      )
-      .execute();
-    return version;
   }
-
-  async #tellBalance(tx: Tx, orgId: string, now: Date): Promise<void> {
-    const balance = await readBalance(tx, orgId, now);
-    // JSON carries integers up to 2^53 - 1 exactly; a balance beyond it could not be told truthfully.
-    if (balance.availableUcr > MAX_SAFE_AMOUNT || balance.availableUcr < -MAX_SAFE_AMOUNT) {
-      throw new RequestRefused('amount_out_of_range', {
-        errors: [{ pointer: '', code: 'balance_out_of_range' }],
-      });
-    }
-    await tell(
-      tx,
-      orgId,
-      'balance.updated',
-      {
-        version: Number(balance.version),
-        available_ucr: Number(balance.availableUcr),
-        level: lowBalance(balance).level,
-        as_of: now.toISOString(),
-      },
-      now,
-    );
-  }
-}
-
-function lesserOf(a: bigint, b: bigint): bigint {
-  if (a < b) {
-    return a;
-  }
-  return b;
-}
-
-/** Postings, purchases and the outbox of one organisation take turns; of different organisations they don't wait. */
-export async function lockOrganisation(tx: Tx, orgId: string): Promise<void> {
-  await tx
-    .selectFrom('organisations')
-    .select('org_id')
-    .where('org_id', '=', orgId)
-    .forUpdate()
-    .executeTakeFirstOrThrow();
 }

@@ -74,6 +74,7 @@ export class Purchases {
       blocked_reason,
       contact: isBuyer ? null : ((await firstAdmin(database.query, member.orgId)) ?? null),
       payment_mode: payments?.mode ?? 'none',
+      payment_host: config.payments?.pageHost ?? null,
     };
   }
 

@@ -28,6 +28,8 @@ export class Reconciler {
   #timer: NodeJS.Timeout | undefined;
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  /** How many looks came to their end since the start, and how many did not. */
+  readonly looks = { done: 0, brokeOff: 0 };
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -39,7 +41,15 @@ export class Reconciler {
       return;
     }
     this.#running = this.look()
-      .catch(error => this.#parts.log.error({ err: error }, 'reconciliation broke off'))
+      .then(
+        () => {
+          this.looks.done++;
+        },
+        error => {
+          this.looks.brokeOff++;
+          this.#parts.log.error({ err: error }, 'reconciliation broke off');
+        },
+      )
       .then(() => {
         this.#timer = setTimeout(() => this.start(intervalMs), intervalMs).unref();
       });

@@ -5,17 +5,17 @@ import * as z from 'zod/mini';
 import { Balance } from '../../../protocol/api.ts';
 import type { Access } from '../access.ts';
 import type { Clock } from '../clock.ts';
-import type { Database } from '../database/database.ts';
-import { balanceOnTheWire, readBalance } from '../ledger/balance.ts';
+import { balanceOnTheWire } from '../ledger/balance.ts';
+import type { DueDates } from '../ledger/dueDates.ts';
 import { needsToken, problems } from './answers.ts';
 
 export const OrgParams = z.object({ org: z.string().check(z.minLength(1), z.maxLength(100)) });
 
 export const balanceRoutes: FastifyPluginAsyncZod<{
   access: Access;
-  database: Database;
+  dueDates: DueDates;
   clock: Clock;
-}> = async (app, { access, database, clock }) => {
+}> = async (app, { access, dueDates, clock }) => {
   app.get(
     '/v1/orgs/:org/balance',
     {
@@ -36,8 +36,7 @@ export const balanceRoutes: FastifyPluginAsyncZod<{
       },
     },
     async (request, reply) => {
-      const now = clock();
-      const balance = balanceOnTheWire(await readBalance(database.query, request.member.orgId, now), now);
+      const balance = balanceOnTheWire(await dueDates.readBalance(request.member.orgId), clock());
       const etag = etagOf(balance);
       reply.header('etag', etag).header('cache-control', 'private, no-cache');
       if (namesTag(request.headers['if-none-match'], etag)) {
@@ -48,7 +47,7 @@ export const balanceRoutes: FastifyPluginAsyncZod<{
   );
 };
 
-/** The version for whoever reads it, and a hash because expiry changes a balance without a transaction. */
+/** The version for whoever reads it, and a hash because a moment's passing can change what is said without a transaction. */
 function etagOf({ as_of, ...lasting }: Balance): string {
   const hash = createHash('sha256').update(JSON.stringify(lasting)).digest('base64url').slice(0, 16);
   return `"${lasting.version}-${hash}"`;

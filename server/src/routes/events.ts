@@ -43,6 +43,8 @@ export const eventRoutes: FastifyPluginAsyncZod<{ access: Access; streams: Event
         ...(reply.getHeaders() as Record<string, string>),
         'content-type': 'text/event-stream',
         'cache-control': 'no-store',
+        // Kept for another request after its stream has ended, it would hold up a server that stops.
+        connection: 'close',
         // Or nginx keeps events back. Source: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering
         'x-accel-buffering': 'no',
       });

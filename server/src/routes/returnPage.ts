@@ -1,10 +1,8 @@
 // Where the payment page sends people: looks at the purchase itself, says what is so, and leads back to the editor.
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod/mini';
-import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
-import type { Database } from '../database/database.ts';
-import { readBalance } from '../ledger/balance.ts';
+import type { DueDates } from '../ledger/dueDates.ts';
 import {
   pageStyleHash,
   renderNothingHere,
@@ -16,16 +14,12 @@ import type { Purchases } from '../purchases/purchases.ts';
 interface Parts {
   config: Config;
   purchases: Purchases;
-  database: Database;
-  clock: Clock;
+  dueDates: DueDates;
 }
 
 const ReturnParams = z.object({ token: z.string() });
 
-export const returnRoutes: FastifyPluginAsyncZod<Parts> = async (
-  app,
-  { config, purchases, database, clock },
-) => {
+export const returnRoutes: FastifyPluginAsyncZod<Parts> = async (app, { config, purchases, dueDates }) => {
   app.addHook('onRequest', async (_request, reply) => {
     reply
       .header('cache-control', 'no-store')
@@ -53,9 +47,7 @@ export const returnRoutes: FastifyPluginAsyncZod<Parts> = async (
         purchase,
         leftThePage,
         testMode: config.payments?.mode !== 'live',
-        balanceUcr: credited
-          ? (await readBalance(database.query, purchase.org_id, clock())).availableUcr
-          : null,
+        balanceUcr: credited ? (await dueDates.readBalance(purchase.org_id)).availableUcr : null,
       });
     });
   }

@@ -8,21 +8,12 @@ import type { Balance, CreatePurchase, Purchase } from '../../../protocol/api.ts
 import { admit } from '../../../server/src/access.ts';
 import { type App, type AppOptions, buildApp } from '../../../server/src/app.ts';
 import { readConfig } from '../../../server/src/config.ts';
-import { type Database, openInMemory } from '../../../server/src/database/database.ts';
+import type { Database } from '../../../server/src/database/database.ts';
 import { newSecret } from '../../../server/src/ids.ts';
+import { sharedDatabase } from './databases.ts';
 import { StripeSide } from './stripeSide.ts';
 
 export const WEBHOOK_SECRET = 'whsec_of_the_tests';
-
-let opening: Promise<Database> | undefined;
-export function sharedDatabase(): Promise<Database> {
-  opening ??= openInMemory();
-  return opening;
-}
-
-after('close the database', async () => {
-  await (await opening)?.close();
-});
 
 /** A clock that is turned by hand; it starts at the real time and stands still. */
 export class TestClock {
@@ -47,6 +38,8 @@ export interface HouseOptions {
   readonly log?: NonNullable<AppOptions['log']>;
   readonly answerWithinMs?: number;
   readonly sdk?: NonNullable<AppOptions['sdk']>;
+  /** Another one than all tests share. Closed by whoever opened it. */
+  readonly database?: Database;
 }
 
 export class House {
@@ -63,10 +56,13 @@ export class House {
   static async build({
     environment = {},
     clock = new TestClock(),
+    database: ownDatabase,
     ...options
   }: HouseOptions = {}): Promise<House> {
-    const database = await sharedDatabase();
-    const config = readConfig({ STRIPE_WEBHOOK_SECRETS: WEBHOOK_SECRET, ...environment });
+    const database = ownDatabase ?? (await sharedDatabase());
+    // A test may ask more often than people do.
+    const unhurried = { RATE_LIMIT_PER_MINUTE: '1000000', RATE_LIMIT_SERVICE_PER_MINUTE: '1000000' };
+    const config = readConfig({ STRIPE_WEBHOOK_SECRETS: WEBHOOK_SECRET, ...unhurried, ...environment });
     const app = await buildApp({ config, database, clock: clock.now, ...options });
     await app.ready();
     return new House(app, database, clock);

@@ -1,0 +1,152 @@
+// What happened, for people who look back: transactions with their entries, grants with what is left, usage in groups.
+import { sql } from 'kysely';
+import type { GrantList, LedgerList, UsageReport } from '../../../protocol/api.ts';
+import type { Query } from '../database/database.ts';
+
+/** Newest first; `before` is the version that the page before ended with. */
+export async function listTransactions(
+  query: Query,
+  orgId: string,
+  limit: number,
+  before: bigint | undefined,
+): Promise<LedgerList> {
+  let selection = query
+    .selectFrom('ledger_transactions')
+    .selectAll()
+    .where('org_id', '=', orgId)
+    .orderBy('version', 'desc')
+    .limit(limit + 1);
+  if (before !== undefined) {
+    selection = selection.where('version', '<', before);
+  }
+  const rows = await selection.execute();
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  const entries = last
+    ? await query
+        .selectFrom('ledger_entries as e')
+        .innerJoin('accounts as a', join =>
+          join.onRef('a.org_id', '=', 'e.org_id').onRef('a.account_id', '=', 'e.account_id'),
+        )
+        .select(['e.version', 'e.account_id', 'e.amount_ucr', 'a.kind'])
+        .where('e.org_id', '=', orgId)
+        .where('e.version', '>=', last.version)
+        .where('e.version', '<=', page[0]?.version ?? last.version)
+        .orderBy('e.account_id')
+        .execute()
+    : [];
+  return {
+    data: page.map(row => {
+      const own = entries.filter(({ version }) => version === row.version);
+      const available = own.filter(({ kind }) => kind === 'grant' || kind === 'debt');
+      return {
+        version: Number(row.version),
+        type: row.type,
+        source: { type: row.source_type, id: row.source_id },
+        actor: row.actor,
+        reason: row.reason,
+        change_ucr: Number(available.reduce((sum, { amount_ucr }) => sum + amount_ucr, 0n)),
+        effective_at: row.effective_at.toISOString(),
+        created_at: row.created_at.toISOString(),
+        entries: own.map(entry => ({ account: entry.account_id, amount_ucr: Number(entry.amount_ucr) })),
+      };
+    }),
+    next_cursor: rows.length > limit && last ? `${last.version}` : null,
+  };
+}
+
+/** Newest first; `before` is the id that the page before ended with. */
+export async function listGrants(
+  query: Query,
+  orgId: string,
+  limit: number,
+  before: string | undefined,
+  now: Date,
+): Promise<GrantList> {
+  let selection = query
+    .selectFrom('grants as g')
+    .innerJoin('accounts as a', join =>
+      join.onRef('a.org_id', '=', 'g.org_id').onRef('a.account_id', '=', 'g.grant_id'),
+    )
+    .leftJoin('accounts as h', join =>
+      join.onRef('h.org_id', '=', 'g.org_id').on('h.account_id', '=', sql<string>`'hold:' || g.grant_id`),
+    )
+    .selectAll('g')
+    .select(['a.balance_ucr', 'h.balance_ucr as held_ucr'])
+    .where('g.org_id', '=', orgId)
+    .orderBy('g.grant_id', 'desc')
+    .limit(limit + 1);
+  if (before !== undefined) {
+    selection = selection.where('g.grant_id', '<', before);
+  }
+  const rows = await selection.execute();
+  const data = rows.slice(0, limit).map(row => {
+    const heldUcr = row.held_ucr ?? 0n;
+    const isOver = row.expires_at !== null && row.expires_at <= now;
+    const remainingUcr = (isOver ? 0n : row.balance_ucr) + heldUcr;
+    return {
+      id: row.grant_id,
+      kind: row.kind,
+      status:
+        row.voided_at !== null ? 'voided' : isOver ? 'expired' : remainingUcr === 0n ? 'used' : 'active',
+      granted_ucr: Number(row.granted_ucr),
+      remaining_ucr: Number(remainingUcr),
+      held_ucr: Number(heldUcr),
+      effective_at: row.effective_at.toISOString(),
+      expires_at: row.expires_at?.toISOString() ?? null,
+      created_at: row.created_at.toISOString(),
+    };
+  });
+  return { data, next_cursor: rows.length > limit ? (data.at(-1)?.id ?? null) : null };
+}
+
+export const usageGroups = ['day', 'model', 'user'] as const;
+export type UsageGroup = (typeof usageGroups)[number];
+
+const groupKey: Record<UsageGroup, string> = {
+  day: `to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD')`,
+  model: 'e.model',
+  user: 'e.user_id',
+};
+
+/** Groups in one answer; the total is of all of them. */
+const MAX_GROUPS = 1_000;
+
+export interface UsageWish {
+  readonly groupBy: UsageGroup;
+  readonly from: Date;
+  /** Usage of this very moment is not in it. */
+  readonly to: Date;
+  /** Only this person's; everybody's when left out. */
+  readonly userId?: string;
+}
+
+export async function reportUsage(query: Query, orgId: string, wish: UsageWish): Promise<UsageReport> {
+  const mine = wish.userId === undefined ? sql`` : sql`and e.user_id = ${wish.userId}`;
+  const { rows } = await sql<{ key: string | null; name: string | null; used: bigint; events: bigint }>`
+    with groups as (
+      select ${sql.raw(groupKey[wish.groupBy])} as key, sum(e.amount_ucr)::bigint as used, count(*) as events
+      from usage_events e
+      where e.org_id = ${orgId} and e.created_at >= ${wish.from} and e.created_at < ${wish.to} ${mine}
+      group by 1
+    )
+    select key, used, events, (
+      select p.name from memberships m join principals p on p.principal_id = m.principal_id
+      where ${wish.groupBy} = 'user' and m.org_id = ${orgId} and m.principal_id = key
+    ) as name
+    from groups
+    order by case when ${wish.groupBy} = 'day' then key end, used desc, key`.execute(query);
+  return {
+    group_by: wish.groupBy,
+    scope: wish.userId === undefined ? 'all' : 'own',
+    from: wish.from.toISOString(),
+    to: wish.to.toISOString(),
+    total_ucr: Number(rows.reduce((sum, row) => sum + row.used, 0n)),
+    data: rows.slice(0, MAX_GROUPS).map(row => ({
+      key: row.key,
+      name: row.name,
+      used_ucr: Number(row.used),
+      events: Number(row.events),
+    })),
+  };
+}

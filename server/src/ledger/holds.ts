@@ -1,0 +1,193 @@
+// Holds: credits set aside for a request that is running, so that no other can spend them. They leave their grants for
+// accounts of their own ('hold:<grant>'), where expiry does not reach them, and come back or are used in the end.
+import type { Selectable } from 'kysely';
+import type { Tx } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
+import { RequestRefused } from '../problems.ts';
+import { readBalance } from './balance.ts';
+import { burn, burnable, type Entry, fallsDue, lesserOf, owed, post } from './posting.ts';
+
+export type HoldRow = Selectable<Tables['holds']>;
+
+export interface NewHold {
+  /** The caller's own; one id is one hold, for ever. */
+  readonly holdId: string;
+  readonly amountUcr: bigint;
+  readonly expiresInS: number;
+  readonly userId: string | undefined;
+  readonly model: string | undefined;
+  readonly actor: string;
+}
+
+export interface HoldChange {
+  readonly hold: HoldRow;
+  /** True when this had been done before; nothing was changed now. */
+  readonly duplicate: boolean;
+}
+
+export const findHold = (tx: Tx, orgId: string, holdId: string): Promise<HoldRow | undefined> =>
+  tx
+    .selectFrom('holds')
+    .selectAll()
+    .where('org_id', '=', orgId)
+    .where('hold_id', '=', holdId)
+    .executeTakeFirst();
+
+/** @throws {RequestRefused} insufficient_credits: what is on hold must really be there. */
+export async function placeHold(tx: Tx, orgId: string, wish: NewHold, now: Date): Promise<HoldChange> {
+  const before = await findHold(tx, orgId, wish.holdId);
+  if (before) {
+    if (before.amount_ucr !== wish.amountUcr || before.expires_in_s !== wish.expiresInS) {
+      throw new RequestRefused('idempotency_key_reused', {
+        errors: [{ pointer: '/hold_id', code: 'used_for_another_hold' }],
+      });
+    }
+    return { hold: before, duplicate: true };
+  }
+  if ((await readBalance(tx, orgId, now)).availableUcr < wish.amountUcr) {
+    throw new RequestRefused('insufficient_credits');
+  }
+  const entries: Entry[] = [];
+  let restUcr = wish.amountUcr;
+  for (const grant of await burnable(tx, orgId, now)) {
+    const takenUcr = lesserOf(grant.balance_ucr, restUcr);
+    if (takenUcr === 0n) {
+      break;
+    }
+    const account = `hold:${grant.grant_id}`;
+    await tx
+      .insertInto('accounts')
+      .values({
+        org_id: orgId,
+        account_id: account,
+        kind: 'hold',
+        grant_id: grant.grant_id,
+        floor_ucr: 0n,
+        ceiling_ucr: grant.granted_ucr,
+      })
+      .onConflict(conflict => conflict.doNothing())
+      .execute();
+    entries.push({ account: grant.grant_id, amountUcr: -takenUcr }, { account, amountUcr: takenUcr });
+    restUcr -= takenUcr;
+  }
+  const version = await post(tx, orgId, {
+    type: 'hold',
+    source: { type: 'hold', id: wish.holdId },
+    actor: wish.actor,
+    effectiveAt: now,
+    bookedAt: now,
+    entries,
+  });
+  const expiresAt = new Date(now.getTime() + wish.expiresInS * 1_000);
+  const hold = await tx
+    .insertInto('holds')
+    .values({
+      org_id: orgId,
+      hold_id: wish.holdId,
+      status: 'open',
+      amount_ucr: wish.amountUcr,
+      used_ucr: null,
+      user_id: wish.userId ?? null,
+      model: wish.model ?? null,
+      version,
+      created_at: now,
+      expires_in_s: wish.expiresInS,
+      expires_at: expiresAt,
+      closed_at: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await fallsDue(tx, orgId, expiresAt);
+  return { hold, duplicate: false };
+}
+
+export type Ending = { readonly actor: string; readonly effectiveAt: Date; readonly bookedAt: Date } & (
+  | { readonly status: 'released' | 'expired' }
+  | { readonly status: 'finalized'; readonly usedUcr: bigint }
+);
+
+/**
+ * Uses what was used and gives the rest back: to debt first, then to its grant, or to breakage when that has expired
+ * meanwhile. Usage beyond the hold is taken like any other. A hold that had expired has nothing left to give.
+ */
+export async function endHold(tx: Tx, hold: HoldRow, ending: Ending): Promise<HoldRow> {
+  const { org_id: orgId, hold_id: holdId } = hold;
+  const usedUcr = ending.status === 'finalized' ? ending.usedUcr : 0n;
+  const entries: Entry[] = [{ account: 'usage', amountUcr: usedUcr }];
+  let toUseUcr = usedUcr;
+  let owedUcr = await owed(tx, orgId);
+  for (const part of hold.status === 'open' ? await partsOf(tx, hold) : []) {
+    const nowUsedUcr = lesserOf(part.amount_ucr, toUseUcr);
+    toUseUcr -= nowUsedUcr;
+    const backUcr = part.amount_ucr - nowUsedUcr;
+    entries.push({ account: part.account_id, amountUcr: -part.amount_ucr });
+    if (part.expires_at && part.expires_at <= ending.effectiveAt) {
+      entries.push({ account: 'breakage', amountUcr: backUcr });
+    } else {
+      const paidBackUcr = lesserOf(owedUcr, backUcr);
+      owedUcr -= paidBackUcr;
+      entries.push({ account: 'debt', amountUcr: paidBackUcr });
+      entries.push({ account: part.grant_id, amountUcr: backUcr - paidBackUcr });
+    }
+  }
+  entries.push(...(await burn(tx, orgId, toUseUcr, ending.effectiveAt)));
+  // Nothing moves when a hold that had expired turns out to have used nothing.
+  if (entries.some(({ amountUcr }) => amountUcr !== 0n)) {
+    const version = await post(tx, orgId, {
+      type: ending.status === 'finalized' ? 'usage' : 'release',
+      source: { type: 'hold', id: holdId },
+      actor: ending.actor,
+      effectiveAt: ending.effectiveAt,
+      bookedAt: ending.bookedAt,
+      entries,
+    });
+    if (usedUcr > 0n) {
+      await tx
+        .insertInto('usage_events')
+        .values({
+          org_id: orgId,
+          source_type: 'hold',
+          event_id: holdId,
+          version,
+          amount_ucr: usedUcr,
+          user_id: hold.user_id,
+          model: hold.model,
+          created_at: ending.effectiveAt,
+        })
+        .execute();
+    }
+  }
+  return tx
+    .updateTable('holds')
+    .set({
+      status: ending.status,
+      closed_at: ending.effectiveAt,
+      used_ucr: ending.status === 'finalized' ? usedUcr : null,
+    })
+    .where('org_id', '=', orgId)
+    .where('hold_id', '=', holdId)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+}
+
+/** What of which grant a hold holds, in burn order: the entries of its own transaction say so. */
+function partsOf(tx: Tx, hold: HoldRow) {
+  return tx
+    .selectFrom('ledger_entries as e')
+    .innerJoin('accounts as a', join =>
+      join.onRef('a.org_id', '=', 'e.org_id').onRef('a.account_id', '=', 'e.account_id'),
+    )
+    .innerJoin('grants as g', join =>
+      join.onRef('g.org_id', '=', 'a.org_id').onRef('g.grant_id', '=', 'a.grant_id'),
+    )
+    .select(['a.account_id', 'g.grant_id', 'g.expires_at', 'e.amount_ucr'])
+    .where('e.org_id', '=', hold.org_id)
+    .where('e.version', '=', hold.version)
+    .where('a.kind', '=', 'hold')
+    .orderBy(({ case: when, ref }) =>
+      when(ref('g.kind')).when('included').then(0).when('promotional').then(1).else(2).end(),
+    )
+    .orderBy('g.expires_at', order => order.asc().nullsLast())
+    .orderBy('g.grant_id')
+    .execute();
+}

@@ -1,0 +1,238 @@
+// The hand that writes: how a transaction gets into the ledger. Whoever calls holds the organisation's lock.
+import { MAX_SAFE_AMOUNT } from '../../../protocol/units.ts';
+import type { Tx } from '../database/database.ts';
+import type { AccountKind, GrantKind, TransactionType } from '../database/tables.ts';
+import { newId } from '../ids.ts';
+import { tell } from '../outbox.ts';
+import { RequestRefused } from '../problems.ts';
+import { lowBalance, readBalance } from './balance.ts';
+
+/** What a transaction was caused by. Of one type, one source has one transaction, for ever. */
+export interface Source {
+  readonly type: string;
+  readonly id: string;
+}
+
+export interface Entry {
+  readonly account: string;
+  readonly amountUcr: bigint;
+}
+
+export interface Posting {
+  readonly type: TransactionType;
+  readonly source: Source;
+  /** The principal, or the part of the server, on whose word this is posted. */
+  readonly actor: string;
+  readonly reason?: string;
+  /** The transaction that this one takes back, whole or in part. */
+  readonly reversesVersion?: bigint | null;
+  /** When it counts from; earlier than `bookedAt` for what fell due before anyone looked. */
+  readonly effectiveAt: Date;
+  readonly bookedAt: Date;
+  /** Several of one account are added up. */
+  readonly entries: readonly Entry[];
+}
+
+/** Postings, purchases and the outbox of one organisation take turns; of different organisations they don't wait. */
+export async function lockOrganisation(tx: Tx, orgId: string): Promise<void> {
+  await tx
+    .selectFrom('organisations')
+    .select('org_id')
+    .where('org_id', '=', orgId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+}
+
+export async function findTransaction(
+  tx: Tx,
+  orgId: string,
+  type: TransactionType,
+  source: Source,
+): Promise<bigint | undefined> {
+  const known = await tx
+    .selectFrom('ledger_transactions')
+    .select('version')
+    .where('org_id', '=', orgId)
+    .where('type', '=', type)
+    .where('source_type', '=', source.type)
+    .where('source_id', '=', source.id)
+    .executeTakeFirst();
+  return known?.version;
+}
+
+export async function post(tx: Tx, orgId: string, posting: Posting): Promise<bigint> {
+  const { version } = await tx
+    .updateTable('organisations')
+    .set(row => ({ version: row('version', '+', 1n) }))
+    .where('org_id', '=', orgId)
+    .returning('version')
+    .executeTakeFirstOrThrow();
+  await tx
+    .insertInto('ledger_transactions')
+    .values({
+      org_id: orgId,
+      version,
+      type: posting.type,
+      source_type: posting.source.type,
+      source_id: posting.source.id,
+      actor: posting.actor,
+      reason: posting.reason ?? null,
+      reverses_version: posting.reversesVersion ?? null,
+      effective_at: posting.effectiveAt,
+      created_at: posting.bookedAt,
+    })
+    .execute();
+  const sums = new Map<string, bigint>();
+  for (const { account, amountUcr } of posting.entries) {
+    sums.set(account, (sums.get(account) ?? 0n) + amountUcr);
+  }
+  await tx
+    .insertInto('ledger_entries')
+    .values(
+      [...sums]
+        .filter(([, amount]) => amount !== 0n)
+        .map(([account_id, amount_ucr]) => ({ org_id: orgId, version, account_id, amount_ucr })),
+    )
+    .execute();
+  return version;
+}
+
+export interface GrantPosting extends Omit<Posting, 'entries'> {
+  /** Where the caller has to know it beforehand. */
+  readonly id?: string;
+  readonly kind: GrantKind;
+  readonly amountUcr: bigint;
+  readonly expiresAt: Date | null;
+  /** The account its credits come from. */
+  readonly origin: AccountKind;
+}
+
+/** A new grant with its account. Debt is paid first. */
+export async function postGrant(tx: Tx, orgId: string, grant: GrantPosting): Promise<bigint> {
+  const grantId = grant.id ?? newId('gr', grant.bookedAt);
+  await tx
+    .insertInto('grants')
+    .values({
+      org_id: orgId,
+      grant_id: grantId,
+      kind: grant.kind,
+      granted_ucr: grant.amountUcr,
+      effective_at: grant.effectiveAt,
+      expires_at: grant.expiresAt,
+      voided_at: null,
+      created_at: grant.bookedAt,
+    })
+    .execute();
+  await tx
+    .insertInto('accounts')
+    .values({
+      org_id: orgId,
+      account_id: grantId,
+      kind: 'grant',
+      floor_ucr: 0n,
+      ceiling_ucr: grant.amountUcr,
+    })
+    .execute();
+  const paidBackUcr = lesserOf(await owed(tx, orgId), grant.amountUcr);
+  const version = await post(tx, orgId, {
+    ...grant,
+    entries: [
+      { account: grant.origin, amountUcr: -grant.amountUcr },
+      { account: 'debt', amountUcr: paidBackUcr },
+      { account: grantId, amountUcr: grant.amountUcr - paidBackUcr },
+    ],
+  });
+  if (grant.expiresAt) {
+    await fallsDue(tx, orgId, grant.expiresAt);
+  }
+  return version;
+}
+
+/** Something is to be posted by itself at this moment, or was at an earlier one already noted. */
+export async function fallsDue(tx: Tx, orgId: string, at: Date): Promise<void> {
+  await tx
+    .updateTable('organisations')
+    .set({ next_due_at: at })
+    .where('org_id', '=', orgId)
+    .where(({ or, eb }) => or([eb('next_due_at', 'is', null), eb('next_due_at', '>', at)]))
+    .execute();
+}
+
+/** What may be used at this moment: included before promotional before purchased, what expires soonest first, then the oldest. */
+export function burnable(tx: Tx, orgId: string, now: Date) {
+  return tx
+    .selectFrom('accounts')
+    .innerJoin('grants', join =>
+      join
+        .onRef('grants.org_id', '=', 'accounts.org_id')
+        .onRef('grants.grant_id', '=', 'accounts.account_id'),
+    )
+    .select(['grants.grant_id', 'grants.granted_ucr', 'accounts.balance_ucr'])
+    .where('accounts.org_id', '=', orgId)
+    .where('accounts.kind', '=', 'grant')
+    .where('accounts.balance_ucr', '<>', 0n)
+    .where('grants.effective_at', '<=', now)
+    .where(({ or, eb }) => or([eb('grants.expires_at', 'is', null), eb('grants.expires_at', '>', now)]))
+    .orderBy(({ case: when, ref }) =>
+      when(ref('grants.kind')).when('included').then(0).when('promotional').then(1).else(2).end(),
+    )
+    .orderBy('grants.expires_at', order => order.asc().nullsLast())
+    .orderBy('grants.grant_id')
+    .execute();
+}
+
+/** Takes from the grants in burn order, and what they cannot cover from debt. */
+export async function burn(tx: Tx, orgId: string, amountUcr: bigint, now: Date): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  let restUcr = amountUcr;
+  for (const grant of restUcr > 0n ? await burnable(tx, orgId, now) : []) {
+    const takenUcr = lesserOf(grant.balance_ucr, restUcr);
+    entries.push({ account: grant.grant_id, amountUcr: -takenUcr });
+    restUcr -= takenUcr;
+    if (restUcr === 0n) {
+      break;
+    }
+  }
+  entries.push({ account: 'debt', amountUcr: -restUcr });
+  return entries;
+}
+
+export async function owed(tx: Tx, orgId: string): Promise<bigint> {
+  const debt = await tx
+    .selectFrom('accounts')
+    .select('balance_ucr')
+    .where('org_id', '=', orgId)
+    .where('account_id', '=', 'debt')
+    .executeTakeFirstOrThrow();
+  return -debt.balance_ucr;
+}
+
+export async function tellBalance(tx: Tx, orgId: string, now: Date): Promise<void> {
+  const balance = await readBalance(tx, orgId, now);
+  // JSON carries integers up to 2^53 - 1 exactly; a figure beyond it could not be told truthfully.
+  const figures = [balance.availableUcr, balance.includedUcr, balance.promotionalUcr, balance.purchasedUcr];
+  if (figures.some(figure => figure > MAX_SAFE_AMOUNT || figure < -MAX_SAFE_AMOUNT)) {
+    throw new RequestRefused('amount_out_of_range', {
+      errors: [{ pointer: '', code: 'balance_out_of_range' }],
+    });
+  }
+  await tell(
+    tx,
+    orgId,
+    'balance.updated',
+    {
+      version: Number(balance.version),
+      available_ucr: Number(balance.availableUcr),
+      level: lowBalance(balance).level,
+      as_of: now.toISOString(),
+    },
+    now,
+  );
+}
+
+export function lesserOf(a: bigint, b: bigint): bigint {
+  if (a < b) {
+    return a;
+  }
+  return b;
+}

@@ -1,0 +1,358 @@
+// Asks the credits server: one client for one sign-in, whose token goes to that server and nowhere else. Every
+// answer is parsed against the contract, or thrown as a CreditsError.
+import axios, { type AxiosResponse, isAxiosError } from 'axios';
+import {
+  Balance,
+  type CreatePurchase,
+  IDEMPOTENCY_KEY_HEADER,
+  Me,
+  Meta,
+  Problem,
+  Purchase,
+  PurchaseOptions,
+  paths,
+} from '../../protocol/api.ts';
+import { type Clock, seconds } from './clock.ts';
+import { CreditsError, type CreditsErrorFacts } from './errors.ts';
+import { clamp, readRetryAfter } from './retryAfter.ts';
+import { isRecord } from './slot.ts';
+
+/** For the whole exchange, not for a silence within it: a server that drips is as good as one that hangs (F4). */
+const DEADLINE_MS = seconds(10);
+
+/** The contract's largest answer is a page of purchases, well under 1 MiB. */
+const MAX_BODY_BYTES = 1_048_576;
+
+/** OpenSSL's and Node's names for "this certificate is not to be trusted". Source: https://nodejs.org/api/tls.html */
+const CERTIFICATE_CODES = new Set([
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REVOKED',
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'HOSTNAME_MISMATCH',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+export interface CreditsClientMeans {
+  readonly fetch: typeof fetch;
+  readonly clock: Clock;
+  /** `name/version` of this extension, so that an operator can tell clients apart. */
+  readonly userAgent: string;
+}
+
+/** What a schema of protocol/api.ts can do, as far as this file needs it. */
+interface Schema<T> {
+  safeParse(value: unknown): { success: true; data: T } | { success: false };
+}
+
+interface Request<T> {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly schema: Schema<T>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What a 304 stands for. */
+  readonly unchanged?: T | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class CreditsClient {
+  readonly #serverUrl: string;
+  readonly #token: string | undefined;
+  readonly #means: CreditsClientMeans;
+  readonly #balances = new Map<string, { etag: string; balance: Balance }>();
+
+  /** @param token undefined asks only what anyone may know, which is `meta`. */
+  constructor(serverUrl: string, token: string | undefined, means: CreditsClientMeans) {
+    this.#serverUrl = serverUrl;
+    this.#token = token;
+    this.#means = means;
+  }
+
+  async meta(): Promise<Meta> {
+    return (await this.#ask({ method: 'GET', path: paths.meta(), schema: Meta })).value;
+  }
+
+  async me(): Promise<Me> {
+    return (await this.#ask({ method: 'GET', path: paths.me(), schema: Me })).value;
+  }
+
+  /** The present balance; when the server says it is unchanged, the very object of last time. */
+  async balance(org: string): Promise<Balance> {
+    const known = this.#balances.get(org);
+    const { value, etag } = await this.#ask({
+      method: 'GET',
+      path: paths.balance(org),
+      schema: Balance,
+      ...(known ? { headers: { 'If-None-Match': known.etag }, unchanged: known.balance } : {}),
+    });
+    if (etag) {
+      this.#balances.set(org, { etag, balance: value });
+    }
+    return value;
+  }
+
+  async purchaseOptions(org: string): Promise<PurchaseOptions> {
+    return (await this.#ask({ method: 'GET', path: paths.purchaseOptions(org), schema: PurchaseOptions }))
+      .value;
+  }
+
+  /** The same key with the same body is one purchase, however often it is sent. */
+  async createPurchase(
+    org: string,
+    body: CreatePurchase,
+    idempotencyKey: string,
+    signal?: AbortSignal,
+  ): Promise<Purchase> {
+    const headers = { [IDEMPOTENCY_KEY_HEADER]: idempotencyKey };
+    const request = { method: 'POST', path: paths.purchases(org), schema: Purchase, body, headers } as const;
+    return (await this.#ask({ ...request, signal })).value;
+  }
+
+  async purchase(org: string, purchase: string): Promise<Purchase> {
+    return (await this.#ask({ method: 'GET', path: paths.purchase(org, purchase), schema: Purchase })).value;
+  }
+
+  async cancelPurchase(org: string, purchase: string): Promise<Purchase> {
+    return (await this.#ask({ method: 'POST', path: paths.cancelPurchase(org, purchase), schema: Purchase }))
+      .value;
+  }
+
+  /**
+   * Opens the stream of events. The deadline covers the answer's head only; from there on the reader watches the
+   * heartbeat.
+   */
+  async openEvents(
+    org: string,
+    lastEventId: string | undefined,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const headers = {
+      ...this.#headers(),
+      Accept: 'text/event-stream',
+      ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }),
+    };
+    const response = await this.#within(signal, inner =>
+      // Not through axios: it would hold its own deadline over the whole stream.
+      this.#means.fetch(this.#serverUrl + paths.events(org), {
+        headers,
+        signal: AbortSignal.any([signal, inner]),
+        redirect: 'manual',
+        cache: 'no-store',
+        credentials: 'omit',
+      }),
+    );
+    const head: Head = {
+      status: response.type === 'opaqueredirect' ? 302 : response.status,
+      header: name => response.headers.get(name) ?? undefined,
+    };
+    if (response.status !== 200 || !isEventStream(head) || !response.body) {
+      void response.body?.cancel().catch(() => undefined);
+      // Its words are not read; a server without a stream, or without one for this person, says so by the status.
+      throw head.status === 404
+        ? new CreditsError('notFound', factsOf(head))
+        : head.status === 403
+          ? new CreditsError('forbidden', factsOf(head))
+          : this.#refusal(head, undefined);
+    }
+    return response.body;
+  }
+
+  async #ask<T>(request: Request<T>): Promise<{ value: T; etag: string | undefined }> {
+    const response = await this.#within(request.signal, signal =>
+      axios.request<string>({
+        adapter: 'fetch',
+        env: { fetch: this.#means.fetch },
+        url: this.#serverUrl + request.path,
+        method: request.method,
+        headers: {
+          ...this.#headers(),
+          Accept: 'application/json',
+          // `false` takes away the form type that axios gives a POST without a body; the server would refuse it.
+          'Content-Type': request.body === undefined ? false : 'application/json',
+          ...request.headers,
+        },
+        ...(request.body === undefined ? {} : { data: JSON.stringify(request.body) }),
+        signal,
+        withCredentials: false,
+        maxRedirects: 0, // handed to fetch as redirect: 'manual'
+        maxContentLength: MAX_BODY_BYTES,
+        responseType: 'text',
+        // The body is read here, after its type has been looked at; axios would guess.
+        transformRequest: [data => data],
+        transformResponse: [data => data],
+        validateStatus: () => true,
+      }),
+    );
+    const head = headOf(response);
+    if (head.status === 304 && request.unchanged !== undefined) {
+      return { value: request.unchanged, etag: head.header('etag') };
+    }
+    const body = readJson(head, response.data);
+    if (head.status < 200 || head.status > 299) {
+      throw this.#refusal(head, body);
+    }
+    const parsed = body === undefined ? undefined : request.schema.safeParse(body.json);
+    if (!parsed?.success) {
+      throw new CreditsError('unreadable', { ...factsOf(head), found: foundIn(head) });
+    }
+    return { value: parsed.data, etag: head.header('etag') };
+  }
+
+  #headers(): Record<string, string> {
+    return {
+      'User-Agent': this.#means.userAgent,
+      ...(this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` }),
+    };
+  }
+
+  /** Runs one exchange under the deadline; whatever it throws comes out as a CreditsError. */
+  #within<T>(outer: AbortSignal | undefined, exchange: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const controller = new AbortController();
+      const abort = () => fail(new CreditsError('offline', { cause: 'ABORTED' }));
+      const deadline = this.#means.clock.after(DEADLINE_MS)(() => fail(new CreditsError('timeout')));
+      const release = () => {
+        deadline.dispose();
+        outer?.removeEventListener('abort', abort);
+      };
+      const fail = (error: CreditsError) => {
+        release();
+        controller.abort();
+        reject(error);
+      };
+      if (outer?.aborted) {
+        abort();
+        return;
+      }
+      outer?.addEventListener('abort', abort, { once: true });
+      exchange(controller.signal).then(
+        value => {
+          release();
+          resolve(value);
+        },
+        (error: unknown) => fail(transportError(error)),
+      );
+    });
+  }
+
+  #refusal(head: Head, body: { json: unknown } | undefined): CreditsError {
+    const parsed = body && Problem.safeParse(body.json);
+    const problem = parsed?.success ? parsed.data : undefined;
+    const serverNow = Date.parse(head.header('date') ?? '');
+    const now = Number.isNaN(serverNow) ? this.#means.clock.now() : serverNow;
+    const retryAfterMs =
+      readRetryAfter(head.header('retry-after'), now) ??
+      (problem?.retry_after_s === undefined ? undefined : clamp(problem.retry_after_s * 1_000));
+    const facts: CreditsErrorFacts = {
+      ...factsOf(head),
+      ...(problem ? { code: problem.code, requestId: problem.request_id, problem } : {}),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    };
+    const { status } = head;
+    if (status >= 300 && status <= 399 && status !== 304) {
+      return new CreditsError('redirected', facts);
+    }
+    switch (status) {
+      case 401:
+        return new CreditsError('unauthenticated', facts);
+      case 407:
+        return new CreditsError('proxy', facts);
+      case 429:
+        return new CreditsError('rateLimited', facts);
+    }
+    // 511 is a network asking for a sign-in (RFC 6585), not a fault of the server's.
+    if (status >= 500 && status !== 511) {
+      return new CreditsError('serverFault', facts);
+    }
+    if (!problem) {
+      return new CreditsError('unreadable', { ...facts, found: foundIn(head) });
+    }
+    switch (status) {
+      case 403:
+        return new CreditsError('forbidden', facts);
+      case 404:
+        return new CreditsError('notFound', facts);
+      default:
+        return new CreditsError('rejected', facts);
+    }
+  }
+}
+
+/** What is known of an answer before its body is read. */
+interface Head {
+  readonly status: number;
+  header(name: string): string | undefined;
+}
+
+function headOf(response: AxiosResponse): Head {
+  const headers: unknown = response.headers;
+  return {
+    // A browser's fetch hides a refused redirect behind status 0.
+    status: response.status === 0 ? 302 : response.status,
+    header: name => {
+      const value = isRecord(headers) ? headers[name] : undefined;
+      return typeof value === 'string' ? value : undefined;
+    },
+  };
+}
+
+function factsOf(head: Head): CreditsErrorFacts {
+  return { status: head.status };
+}
+
+function isEventStream(head: Head): boolean {
+  return /^text\/event-stream\b/i.test(head.header('content-type') ?? '');
+}
+
+function foundIn(head: Head): 'html' | 'json' | 'other' {
+  const type = head.header('content-type') ?? '';
+  return /\bhtml\b/i.test(type) ? 'html' : /[/+]json\b/i.test(type) ? 'json' : 'other';
+}
+
+function readJson(head: Head, text: unknown): { json: unknown } | undefined {
+  if (typeof text !== 'string' || foundIn(head) !== 'json') {
+    return undefined;
+  }
+  try {
+    return { json: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
+function transportError(error: unknown): CreditsError {
+  if (error instanceof CreditsError) {
+    return error;
+  }
+  if (isAxiosError(error) && error.code === 'ERR_BAD_RESPONSE') {
+    return new CreditsError('unreadable', { found: 'tooLarge' });
+  }
+  const cause = systemCode(error);
+  if (cause === 'ERR_BAD_REDIRECT' || cause === 'ERR_FR_TOO_MANY_REDIRECTS') {
+    return new CreditsError('redirected');
+  }
+  if (cause !== undefined && CERTIFICATE_CODES.has(cause)) {
+    return new CreditsError('certificate', { cause });
+  }
+  return new CreditsError('offline', cause === undefined ? {} : { cause });
+}
+
+/** The innermost system code: fetch wraps what happened in a cause of a cause. */
+function systemCode(error: unknown): string | undefined {
+  let code: string | undefined;
+  let at: unknown = error;
+  for (let depth = 0; depth < 5 && isRecord(at); depth++) {
+    const own = at['code'];
+    if (typeof own === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(own)) {
+      code = own;
+    }
+    at = at['cause'];
+  }
+  return code;
+}

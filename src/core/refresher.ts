@@ -1,0 +1,247 @@
+// Decides when to ask the server again: at a sign-in, on an event, on focus, and by the clock only while there is no
+// stream. Signed out, it does nothing at all.
+import type { Sessions } from './account.ts';
+import { type Backoff, backoffMs } from './backoff.ts';
+import { type Balance, lastReading } from './balance.ts';
+import { type Clock, minutes, seconds } from './clock.ts';
+import type { CreditsStore } from './creditsStore.ts';
+import { type Disposable, type Event, Owned } from './event.ts';
+import type { CreditsEvent } from './eventReader.ts';
+
+/** Whether the person is looking at this window. */
+export interface Attention {
+  readonly isFocused: boolean;
+  /** Fires when the window gains the focus. */
+  readonly onDidFocus: Event<void>;
+}
+
+/** The stream as seen from here. */
+export interface Hints {
+  readonly isLive: boolean;
+  readonly onDidReceive: Event<CreditsEvent>;
+  readonly onDidChangeLiveness: Event<boolean>;
+  hurry(): void;
+}
+
+export interface RefresherMeans {
+  readonly sessions: Sessions;
+  readonly store: CreditsStore;
+  readonly hints: Hints;
+  readonly attention: Attention;
+  /** Something used credits: worth a question soon. */
+  readonly hinted?: Event<void>;
+  readonly clock: Clock;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+}
+
+/** Coming back to the window asks again only when the figure is older than this. */
+const FRESH_MS = seconds(30);
+
+/** Without a stream, while the window is looked at. Never more than one request a minute. */
+const POLL_MS = minutes(1);
+
+/** Model calls come in bursts, each with an event of its own: the first is heard at once, the rest together. */
+const HINT_GAP_MS = seconds(2);
+
+/** A try that reaches nobody costs nobody; one that a struggling server has to refuse does. */
+const OFFLINE_BACKOFF: Backoff = { baseMs: seconds(4), capMs: minutes(2) };
+const REFUSED_BACKOFF: Backoff = { baseMs: seconds(4), capMs: minutes(15) };
+
+/** What is refused until someone changes something at the organisation's side. */
+const FORBIDDEN_POLL_MS = minutes(15);
+
+/** What may be bought changes rarely; a role taken away is noticed by the server in any case. */
+const OPTIONS_FRESH_MS = minutes(10);
+
+export class Refresher {
+  readonly #means: RefresherMeans;
+  readonly #owned = new Owned();
+  #timer: Disposable | undefined;
+  #hintTimer: Disposable | undefined;
+  #hintVersion = 0;
+  #failures = 0;
+  #lastHintMs = Number.NEGATIVE_INFINITY;
+  #optionsAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(means: RefresherMeans) {
+    this.#means = means;
+    const { sessions, hints, attention } = means;
+    this.#owned.own(sessions.onDidChange(() => this.#begin()));
+    this.#owned.own(hints.onDidReceive(event => this.#heard(event)));
+    this.#owned.own(
+      hints.onDidChangeLiveness(isLive => {
+        // Whatever happened while nobody was listening is asked for once; usually the answer is "unchanged".
+        if (isLive) {
+          void this.#ask();
+        } else {
+          this.#arm();
+        }
+      }),
+    );
+    this.#owned.own(attention.onDidFocus(() => this.#focused()));
+    if (means.hinted) {
+      this.#owned.own(means.hinted(() => this.#hint(0)));
+    }
+    this.#begin();
+  }
+
+  dispose(): void {
+    this.#disarm();
+    this.#owned.dispose();
+  }
+
+  #begin(): void {
+    this.#disarm();
+    this.#failures = 0;
+    this.#hintVersion = 0;
+    this.#optionsAtMs = Number.NEGATIVE_INFINITY;
+    if (this.#means.sessions.current) {
+      void this.#ask();
+      this.#askOptions();
+    }
+  }
+
+  #heard(event: CreditsEvent): void {
+    switch (event.name) {
+      case 'balance.updated': {
+        const last = lastReading(this.#means.store.state.balance);
+        if (!last || event.data.version > last.snapshot.version) {
+          this.#hint(event.data.version);
+        }
+        return;
+      }
+      case 'resync':
+        void this.#ask();
+        this.#askOptions();
+        return;
+      case 'purchase.updated':
+        // The checkout's business; when credits have come, a balance event says so too.
+        return;
+    }
+  }
+
+  #hint(version: number): void {
+    const { clock } = this.#means;
+    this.#hintVersion = Math.max(this.#hintVersion, version);
+    if (this.#hintTimer) {
+      return;
+    }
+    const waitMs = this.#lastHintMs + HINT_GAP_MS - clock.monotonic();
+    const go = () => {
+      this.#hintTimer = undefined;
+      this.#lastHintMs = clock.monotonic();
+      void this.#ask(this.#hintVersion);
+    };
+    if (waitMs <= 0) {
+      go();
+    } else {
+      this.#hintTimer = clock.after(waitMs)(go);
+    }
+  }
+
+  #focused(): void {
+    const { store, clock, sessions } = this.#means;
+    if (!sessions.current) {
+      return;
+    }
+    const last = lastReading(store.state.balance);
+    if (!last || store.ageMs(last) > FRESH_MS) {
+      void this.#ask();
+    }
+    if (clock.monotonic() - this.#optionsAtMs > OPTIONS_FRESH_MS) {
+      this.#askOptions();
+    }
+  }
+
+  async #ask(atLeastVersion = 0): Promise<void> {
+    const { store, sessions, hints } = this.#means;
+    const signIn = sessions.current;
+    if (!signIn) {
+      // Signed out, or another window does the asking.
+      return;
+    }
+    await store.refresh(atLeastVersion);
+    if (sessions.current !== signIn) {
+      return;
+    }
+    const { kind } = store.state.balance;
+    if (kind === 'known') {
+      this.#failures = 0;
+      hints.hurry();
+    } else {
+      this.#failures++;
+    }
+    this.#arm();
+  }
+
+  #askOptions(): void {
+    this.#optionsAtMs = this.#means.clock.monotonic();
+    void this.#means.store.refreshOptions();
+  }
+
+  /** Sets the clock for the next question, if there is to be one. */
+  #arm(): void {
+    const { store, hints, attention, clock, random, sessions } = this.#means;
+    this.#timer?.dispose();
+    this.#timer = undefined;
+    if (!sessions.current) {
+      return;
+    }
+    const wait = nextAskMs(store.state.balance, hints.isLive, this.#failures, random);
+    if (wait === undefined) {
+      return;
+    }
+    const quietMs = store.quietUntilMs - clock.monotonic();
+    // A server that asked many clients to wait gets them back spread over a while, not all at the same moment.
+    const ms = quietMs > 0 ? quietMs + wait : wait;
+    this.#timer = clock.after(ms)(() => {
+      this.#timer = undefined;
+      // Nobody is looking: coming back to the window asks.
+      if (attention.isFocused) {
+        void this.#ask();
+      }
+    });
+  }
+
+  #disarm(): void {
+    this.#timer?.dispose();
+    this.#timer = undefined;
+    this.#hintTimer?.dispose();
+    this.#hintTimer = undefined;
+  }
+}
+
+/** Milliseconds until the next question by the clock, or undefined for none. @param failures in a row so far */
+export function nextAskMs(
+  balance: Balance,
+  isLive: boolean,
+  failures: number,
+  random: () => number,
+): number | undefined {
+  switch (balance.kind) {
+    case 'signedOut':
+      return undefined;
+    case 'known':
+      return isLive ? undefined : POLL_MS * (1 + random() / 4);
+    case 'loading':
+      return POLL_MS;
+    case 'forbidden':
+      return FORBIDDEN_POLL_MS * (1 + random());
+    case 'stale':
+    case 'failed':
+      break;
+  }
+  const { error } = balance;
+  if (error.reason === 'unauthenticated') {
+    return undefined;
+  }
+  if (!error.mayHeal) {
+    return FORBIDDEN_POLL_MS * (1 + random());
+  }
+  return backoffMs(
+    error.reason === 'offline' ? OFFLINE_BACKOFF : REFUSED_BACKOFF,
+    Math.max(1, failures),
+    random,
+  );
+}

@@ -1,0 +1,214 @@
+// The composition root: makes the parts, joins them, owns them; decides nothing. Facts flow down from the server to
+// the views, wishes flow up from the views to the server.
+import { type Disposable, type ExtensionContext, env, l10n, window } from 'vscode';
+import type { CreditsApi } from './api.ts';
+import { atTheEdge, registerCommands } from './commands.ts';
+import { checkoutOrigins } from './core/address.ts';
+import { Checkout } from './core/checkout.ts';
+import { claim } from './core/claim.ts';
+import { systemClock as clock } from './core/clock.ts';
+import { connector } from './core/connect.ts';
+import { CreditsStore } from './core/creditsStore.ts';
+import { EventStream } from './core/eventStream.ts';
+import { Lease, readLease } from './core/lease.ts';
+import { publicApi } from './core/outlook.ts';
+import { readPurchaseRecord } from './core/purchaseRecord.ts';
+import { newId, newNonce } from './core/random.ts';
+import { Refresher } from './core/refresher.ts';
+import { readPause, readSharedBalance, readWish } from './core/sharedBalance.ts';
+import { Lookout, SharedCollection, SharedFile } from './core/sharedState.ts';
+import { readWarned } from './core/warnings.ts';
+import { Windows } from './core/windows.ts';
+import { askAdmin } from './views/askAdmin.ts';
+import { buyFromPalette } from './views/buyCommand.ts';
+import { Buying } from './views/buying.ts';
+import { CreditsPanel, PANEL_TYPE } from './views/creditsPanel.ts';
+import { LowBalanceWarning } from './views/lowBalanceWarning.ts';
+import { Notices } from './views/notices.ts';
+import { panelState } from './views/panelState.ts';
+import { grantWish } from './views/panelWishes.ts';
+import { offerReload, signIn } from './views/signIn.ts';
+import { BalanceStatusBar } from './views/statusBar.ts';
+import { WindowAttention } from './vscode/attention.ts';
+import { openOutside, returnUri } from './vscode/browser.ts';
+import { ContextKeys } from './vscode/contextKeys.ts';
+import { editorFetch } from './vscode/editorFetch.ts';
+import { openMemory } from './vscode/memory.ts';
+import { adoptSandbox } from './vscode/sandbox.ts';
+import { readSessionNews, Session } from './vscode/session.ts';
+import { Settings } from './vscode/settings.ts';
+import { SharedFolder } from './vscode/sharedFolder.ts';
+import { CreditsUriHandler } from './vscode/uriHandler.ts';
+
+/** What the editor waits for when it closes: another window need not wait for this one's death. */
+let letGo: () => Promise<void> = async () => undefined;
+
+export function deactivate(): Promise<void> {
+  return letGo();
+}
+
+export function activate(context: ExtensionContext): CreditsApi {
+  const own = <T extends Disposable>(part: T): T => {
+    context.subscriptions.push(part);
+    return part;
+  };
+  const locale = env.language;
+  const random = Math.random;
+
+  // What the editor gives.
+  const log = own(window.createOutputChannel(l10n.t('Credits'), { log: true }));
+  const memory = openMemory(context.globalState);
+  const settings = own(new Settings());
+  const windowId = newId();
+  const folder = own(new SharedFolder(context.globalStorageUri, context.globalState, windowId));
+  const shared = {
+    session: new SharedFile(folder, 'session.v1', readSessionNews),
+    lease: new SharedFile(folder, 'lease.v1', readLease),
+    balance: new SharedFile(folder, 'balance.v1', readSharedBalance),
+    pause: new SharedFile(folder, 'pause.v1', readPause),
+    wish: new SharedFile(folder, 'wish.v1', readWish),
+    warned: new SharedFile(folder, 'warned.v1', readWarned),
+    purchases: new SharedCollection(folder, 'purchase.v1', readPurchaseRecord, one => one.idempotencyKey),
+  };
+  const session = own(new Session(context.secrets, settings, log, shared.session));
+  const attention = own(new WindowAttention());
+  const returns = own(new CreditsUriHandler());
+
+  // What the server says, and the one owner of it.
+  const means = { fetch: editorFetch, clock, userAgent: `code-studio-credits/${versionOf(context)}` };
+  const connect = connector(means);
+  const store = own(new CreditsStore({ sessions: session, connect, clock, cache: memory.balance, log }));
+  const lease = own(
+    new Lease({ file: shared.lease, isShared: folder.isShared, id: windowId, clock, random, log }),
+  );
+  letGo = () => lease.release();
+  const windows = own(
+    new Windows({ ...shared, sessions: session, store, lease, attention, newId, clock, log }),
+  );
+  const hints = own(new EventStream({ sessions: windows.sessions, connect, clock, random, log }));
+  const checkout = own(
+    new Checkout({
+      sessions: session,
+      connect,
+      store,
+      hints,
+      attention,
+      returned: returns.onDidReturn,
+      open: openOutside,
+      returnUri: state => returnUri(context.extension.id, state),
+      allowedOrigins: serverUrl => checkoutOrigins(serverUrl, settings.allowedCheckoutOrigins),
+      newId,
+      records: shared.purchases,
+      leading: lease,
+      clock,
+      random,
+      log,
+    }),
+  );
+
+  // What the person sees. The status bar comes first, with the balance of last time, before anything is asked.
+  own(new BalanceStatusBar(store, checkout, clock, locale));
+  const notices = own(new Notices());
+  // What was told to one account is not for the next.
+  own(session.onDidChange(() => notices.dismiss()));
+  const buying = own(new Buying({ checkout, store, notices, isPanelVisible: () => panel.isVisible, locale }));
+  const panel = own(
+    new CreditsPanel({
+      extensionUri: context.extensionUri,
+      title: l10n.t('Credits'),
+      state: () =>
+        panelState({
+          state: store.state,
+          pending: checkout.pending,
+          notice: notices.current,
+          ageMs: reading => store.ageMs(reading),
+          nowMs: clock.now(),
+          locale,
+          serverUrl: settings.serverUrl || memory.serverUrl.read(),
+        }),
+      onDidChange: [store.onDidChange, checkout.onDidChange, notices.onDidChange],
+      wish: wish => void atTheEdge(() => grantWish(wish, wishes), log),
+      newNonce,
+      log,
+    }),
+  );
+
+  // What the person can do.
+  const ask = () => askAdmin(store, notices, locale);
+  const signInHere = () => signIn({ session, settings, client: means, lastServerUrl: memory.serverUrl });
+  const wishes = {
+    signIn: signInHere,
+    refresh: () => store.refresh(),
+    buy: (amountMinor: number, creditsUcr: number) => buying.buy(amountMinor, creditsUcr),
+    resume: () => buying.resume(),
+    copyLink: () => buying.copyLink(),
+    checkNow: () => buying.checkNow(),
+    cancel: () => buying.cancel(),
+    askAdmin: ask,
+    dismissNotice: (id: number) => notices.dismiss(id),
+  };
+  own(
+    registerCommands(
+      {
+        open: () => panel.show(),
+        buy: () => buyFromPalette(store, buying, ask, locale),
+        refresh: () => store.refresh(),
+        signIn: signInHere,
+        signOut: () => session.signOut(),
+        showLog: () => log.show(),
+      },
+      log,
+    ),
+  );
+  own(window.registerUriHandler(returns));
+  own(window.registerWebviewPanelSerializer(PANEL_TYPE, panel));
+  own(new ContextKeys(store));
+  own(
+    new LowBalanceWarning({
+      store,
+      settings,
+      attention,
+      leading: lease,
+      warned: shared.warned,
+      claim: key => claim(key, { folder, windowId, clock }),
+      buy: () => panel.show(),
+      ask: () => void atTheEdge(ask, log),
+      clock,
+      log,
+      locale,
+    }),
+  );
+
+  // Last, because it asks the first question, and everyone who wants the answer listens by now.
+  own(
+    new Refresher({
+      sessions: windows.sessions,
+      store,
+      hints,
+      attention: windows.attention,
+      hinted: windows.onDidHint,
+      clock,
+      random,
+    }),
+  );
+  own(
+    new Lookout({
+      folder,
+      clock,
+      log,
+      watched: [shared.session, shared.pause, shared.balance, shared.wish, shared.purchases],
+      isWanted: () => session.current !== undefined,
+      onDidWant: session.onDidChange,
+    }),
+  );
+  own(offerReload(session));
+  if (__SANDBOX__) {
+    void adoptSandbox(session, means, clock, log);
+  }
+  return publicApi(store, () => windows.hint(), own);
+}
+
+function versionOf({ extension }: ExtensionContext): string {
+  const { version } = extension.packageJSON as { version?: unknown };
+  return typeof version === 'string' ? version : '0.0.0';
+}

@@ -1,0 +1,105 @@
+// The balance in the status bar: shown once, then only its words change, so that hiding it stays the person's choice.
+import { l10n, MarkdownString, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from 'vscode';
+import type { Checkout } from '../core/checkout.ts';
+import { type Clock, minutes } from '../core/clock.ts';
+import type { CreditsStore } from '../core/creditsStore.ts';
+import { type Disposable, Owned } from '../core/event.ts';
+import { type LinkedCommand, type StatusText, statusText, type TooltipLine } from './statusText.ts';
+
+const LINKED: readonly LinkedCommand[] = [
+  'credits.open',
+  'credits.refresh',
+  'credits.signIn',
+  'credits.showLog',
+];
+
+export class BalanceStatusBar {
+  readonly #store: CreditsStore;
+  readonly #checkout: Checkout;
+  readonly #clock: Clock;
+  readonly #locale: string;
+  readonly #owned = new Owned();
+  readonly #item: StatusBarItem;
+  #ageTimer: Disposable | undefined;
+  #shown = '';
+
+  constructor(store: CreditsStore, checkout: Checkout, clock: Clock, locale: string) {
+    this.#store = store;
+    this.#checkout = checkout;
+    this.#clock = clock;
+    this.#locale = locale;
+    this.#item = this.#owned.own(window.createStatusBarItem('balance', StatusBarAlignment.Right, 100));
+    this.#item.name = l10n.t('Credits Balance');
+    this.#owned.own(store.onDidChange(() => this.#render()));
+    this.#owned.own(checkout.onDidChange(() => this.#render()));
+    this.#render();
+    // Once and never again: a later show() would undo "Hide" (d-32).
+    this.#item.show();
+  }
+
+  dispose(): void {
+    this.#ageTimer?.dispose();
+    this.#owned.dispose();
+  }
+
+  #render(): void {
+    const { state } = this.#store;
+    const status = statusText({
+      state,
+      pending: this.#checkout.pending,
+      ageMs: reading => this.#store.ageMs(reading),
+      nowMs: this.#clock.now(),
+      locale: this.#locale,
+    });
+    // The same words set again would be spoken again by a screen reader (d-36).
+    const shown = JSON.stringify(status);
+    if (shown !== this.#shown) {
+      this.#shown = shown;
+      this.#paint(status);
+    }
+    this.#ageTimer?.dispose();
+    this.#ageTimer = undefined;
+    if (state.balance.kind === 'stale') {
+      // At the next full minute of its age, because the words count minutes.
+      const ageMs = this.#store.ageMs(state.balance.last);
+      this.#ageTimer = this.#clock.after(minutes(1) - (ageMs % minutes(1)))(() => this.#render());
+    }
+  }
+
+  #paint(status: StatusText): void {
+    const item = this.#item;
+    item.text = `$(${status.icon}) ${status.text}`;
+    item.accessibilityInformation = { label: status.label, role: 'button' };
+    item.tooltip = tooltip(status.tooltip);
+    item.command = status.command;
+    item.backgroundColor =
+      status.tone === 'plain' ? undefined : new ThemeColor(`statusBarItem.${status.tone}Background`);
+  }
+}
+
+/** Text from the server goes in by appendText, which leaves nothing of it to be read as Markdown. */
+function tooltip(lines: readonly TooltipLine[]): MarkdownString {
+  const markdown = new MarkdownString();
+  markdown.isTrusted = { enabledCommands: LINKED };
+  lines.forEach((line, index) => {
+    if (index > 0) {
+      markdown.appendMarkdown('\n\n');
+    }
+    switch (line.kind) {
+      case 'heading':
+        markdown.appendMarkdown('**');
+        markdown.appendText(line.text.slice(0, 120));
+        markdown.appendMarkdown('**');
+        break;
+      case 'text':
+        markdown.appendText(line.text);
+        break;
+      case 'links':
+        markdown.appendMarkdown(
+          line.links.map(({ command, title }) => `[${title}](command:${command})`).join(' · '),
+        );
+        break;
+    }
+  });
+  return markdown;
+}

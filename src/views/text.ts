@@ -1,0 +1,53 @@
+// Figures and times in words, the same wherever they are shown.
+import { l10n } from 'vscode';
+import { formatCredits, formatMoney } from '../../protocol/format.ts';
+import type { Ucr } from '../../protocol/units.ts';
+import type { Order } from '../core/checkout.ts';
+
+/** What stands where a figure is not known. Never 0. */
+export const DASH = '–';
+
+/** `10,218`, or `-120, over limit`: the sign alone is easily overlooked. */
+export function balanceText(availableUcr: Ucr, locale: string): string {
+  const figure = formatCredits(availableUcr, locale);
+  return availableUcr < 0 ? l10n.t('{0}, over limit', figure) : figure;
+}
+
+/** `5,000 credits`. */
+export function creditsText(ucr: Ucr, locale: string): string {
+  const figure = formatCredits(ucr, locale);
+  return ucr === 1_000_000 ? l10n.t('{0} credit', figure) : l10n.t('{0} credits', figure);
+}
+
+export function orderText(order: Order, locale: string): { money: string; credits: string } {
+  return {
+    money: formatMoney(order.amountMinor, order.currency, locale),
+    credits: creditsText(order.creditsUcr, locale),
+  };
+}
+
+/** `just now`, `6 min ago`: coarse, so that it does not change while someone reads it. */
+export function ageText(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) {
+    return l10n.t('just now');
+  }
+  if (minutes < 60) {
+    return l10n.t('{0} min ago', minutes);
+  }
+  const hours = Math.floor(minutes / 60);
+  return hours < 48 ? l10n.t('{0} h ago', hours) : l10n.t('{0} days ago', Math.floor(hours / 24));
+}
+
+/**
+ * Text from the server for a notification: the editor turns `[x](command:y)` in those into links, so brackets are
+ * replaced, line breaks flattened and the whole kept short (T11, F25).
+ */
+export function inert(text: string): string {
+  const flat = text
+    .replaceAll(/\p{Cc}|[\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+    .replaceAll('[', '(')
+    .replaceAll(']', ')')
+    .replaceAll(/\b(command|javascript|vscode|file|data):/gi, '$1 ');
+  return flat.length > 120 ? `${flat.slice(0, 119)}…` : flat;
+}

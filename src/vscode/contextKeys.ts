@@ -1,0 +1,35 @@
+// Tells the editor what is possible now, for the commands' `enablement`.
+import { commands } from 'vscode';
+import type { CreditsStore } from '../core/creditsStore.ts';
+import type { Disposable } from '../core/event.ts';
+
+export class ContextKeys {
+  readonly #listening: Disposable;
+  readonly #told = new Map<string, boolean>();
+
+  constructor(store: CreditsStore) {
+    const tell = () => {
+      const { account, balance, options } = store.state;
+      // A refused token is as good as none: signing in is what helps.
+      const refused = balance.kind === 'failed' && balance.error.reason === 'unauthenticated';
+      this.#set('credits.signedIn', account !== undefined && !refused);
+      this.#set('credits.canPurchase', options?.can_purchase === true);
+    };
+    this.#listening = store.onDidChange(tell);
+    tell();
+  }
+
+  dispose(): void {
+    this.#listening.dispose();
+    for (const key of this.#told.keys()) {
+      this.#set(key, false);
+    }
+  }
+
+  #set(key: string, value: boolean): void {
+    if (this.#told.get(key) !== value) {
+      this.#told.set(key, value);
+      void commands.executeCommand('setContext', key, value);
+    }
+  }
+}

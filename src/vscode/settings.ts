@@ -1,0 +1,57 @@
+// The settings as values with an event. Only what the person set for all workspaces counts: a workspace, trusted or
+// not, cannot name a host (T1).
+import { type ConfigurationChangeEvent, workspace } from 'vscode';
+import { type Disposable, Emitter } from '../core/event.ts';
+
+const SECTION = 'credits';
+
+export class Settings {
+  readonly #changed = new Emitter<void>();
+  readonly #listening: Disposable;
+
+  readonly onDidChange = this.#changed.event;
+
+  constructor() {
+    this.#listening = workspace.onDidChangeConfiguration((event: ConfigurationChangeEvent) => {
+      if (event.affectsConfiguration(SECTION)) {
+        this.#changed.fire();
+      }
+    });
+  }
+
+  /** As typed, so not yet checked; empty when not set. */
+  get serverUrl(): string {
+    return asString(this.#read('serverUrl')).trim();
+  }
+
+  /** As typed; entries that are no exact origins are ignored where they are used. */
+  get allowedCheckoutOrigins(): readonly string[] {
+    const value = this.#read('allowedCheckoutOrigins');
+    return Array.isArray(value) ? value.filter(entry => typeof entry === 'string') : [];
+  }
+
+  get lowBalanceWarnings(): boolean {
+    return this.#read('lowBalanceWarnings') !== false;
+  }
+
+  /** In whole credits; 0 for no such warning. */
+  get warnWhenCreditsLeft(): number {
+    const value = this.#read('warnWhenCreditsLeft');
+    return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
+  }
+
+  dispose(): void {
+    this.#listening.dispose();
+    this.#changed.dispose();
+  }
+
+  #read(key: string): unknown {
+    // Application scope keeps workspaces out already; reading the person's own value only is the second lock.
+    const value = workspace.getConfiguration(SECTION).inspect(key);
+    return value?.globalValue ?? value?.defaultValue;
+  }
+}
+
+function asString(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}

@@ -1,0 +1,118 @@
+// What those who run the server see of it, and how it keeps callers that ran away from everyone else.
+import assert from 'node:assert/strict';
+import { bearer, House, houseWithStripe, sessionEvent } from './support/house.ts';
+
+describe('rate limits', () => {
+  let house: House;
+  before(async () => {
+    house = await House.build({
+      environment: { RATE_LIMIT_PER_MINUTE: '5', RATE_LIMIT_SERVICE_PER_MINUTE: '8' },
+    });
+  });
+  after(() => house.close());
+
+  it('T33 ends a loop of one caller with 429 rate_limited and Retry-After, and nobody else’s', async () => {
+    const org = await house.org();
+    const ask = (token: string) => house.get(`/v1/orgs/${org.id}/balance`, token);
+    for (let n = 0; n < 5; n++) {
+      assert.equal((await ask(org.member)).statusCode, 200);
+    }
+    const refused = await ask(org.member);
+    assert.deepEqual([refused.statusCode, refused.json().code], [429, 'rate_limited']);
+    assert.match(String(refused.headers['content-type']), /^application\/problem\+json\b/);
+    const retryAfter = Number(refused.headers['retry-after']);
+    assert.ok(retryAfter >= 1 && retryAfter <= 60, `${retryAfter} s`);
+    assert.equal(refused.json().retry_after_s, retryAfter);
+    assert.equal((await ask(org.admin)).statusCode, 200, 'another person');
+    assert.equal((await ask(org.service)).statusCode, 200, 'a service');
+  });
+
+  it('lets a service ask more often, to its own end', async () => {
+    const org = await house.org();
+    const statuses: number[] = [];
+    for (let n = 0; n < 9; n++) {
+      const answer = await house.post(`/v1/orgs/${org.id}/usage`, org.service, {
+        event_id: `e${n}`,
+        amount_ucr: 1,
+      });
+      statuses.push(answer.statusCode);
+    }
+    assert.deepEqual(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 429]);
+    assert.equal((await house.balance(org)).available_ucr, 5_218_000_000 - 8);
+  });
+
+  it('counts whoever has no valid token too', async () => {
+    const token = `crd_pat_${'z'.repeat(32)}`;
+    const statuses: number[] = [];
+    for (let n = 0; n < 8; n++) {
+      statuses.push((await house.get('/v1/me', token)).statusCode);
+    }
+    assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
+  });
+
+  it('never refuses Stripe or a health check', async () => {
+    for (let n = 0; n < 10; n++) {
+      assert.equal((await house.get('/health')).statusCode, 200);
+      assert.equal((await house.deliver('{}')).statusCode, 404, 'this server takes no payments');
+    }
+  });
+});
+
+describe('/metrics', () => {
+  const token = 'a-token-of-monitoring';
+
+  it('is not there until it has a token', async () => {
+    const house = await House.build();
+    assert.equal((await house.get('/metrics', token)).statusCode, 404);
+    await house.close();
+  });
+
+  it('T41 tells requests, purchases, deliveries, streams, looks and drift, and names nobody', async () => {
+    const { house, stripe } = await houseWithStripe({ environment: { METRICS_TOKEN: token } });
+    const org = await house.org();
+    const purchase = await house.bought(org);
+    const session = stripe.sessionOf(purchase.id);
+    stripe.double.pay(session.id);
+    await house.deliver(sessionEvent(session.id));
+    await house.deliver(sessionEvent(session.id), { secret: 'whsec_of_somebody_else' });
+    house.app.parts.reconciler.start(60_000);
+    await house.app.parts.bookKeeper.check();
+    const stream = await house.app.inject({
+      url: `/v1/orgs/${org.id}/events`,
+      headers: bearer(org.member),
+      payloadAsStream: true,
+    });
+    while (house.app.parts.reconciler.looks.done === 0) {
+      await new Promise(resolve => setTimeout(resolve, 5));
+    }
+
+    for (const wrong of [undefined, 'another-token-of-monitoring', org.admin]) {
+      assert.equal((await house.get('/metrics', wrong)).statusCode, 401);
+    }
+    const answer = await house.get('/metrics', token);
+    assert.equal(answer.statusCode, 200, answer.body);
+    const line = (start: string) =>
+      Number(
+        answer.body
+          .split('\n')
+          .find(text => text.startsWith(start))
+          ?.split(' ')
+          .at(-1),
+      );
+    assert.equal(line('credits_webhooks_total{result="taken"}'), 1);
+    assert.equal(line('credits_webhooks_total{result="refused"}'), 1);
+    assert.equal(line('credits_webhooks_total{result="failed"}'), 0);
+    assert.ok(line('credits_purchases{status="credited"}') >= 1);
+    assert.equal(line('credits_event_streams_open'), 1);
+    assert.equal(line('credits_reconcile_runs{result="done"}'), 1);
+    assert.equal(line('credits_ledger_drifts'), 0);
+    assert.ok(line('credits_ledger_checked_timestamp_seconds') > 1_000_000_000);
+    const posted = 'method="POST",route="/v1/orgs/:org/purchases",status="201"';
+    assert.equal(line(`credits_request_duration_seconds_count{${posted}}`), 1);
+    for (const name of [org.id, org.admin, purchase.id, session.id, 'Ada']) {
+      assert.ok(!answer.body.includes(name), name);
+    }
+    stream.stream().destroy();
+    await house.close();
+  });
+});

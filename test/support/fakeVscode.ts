@@ -1,0 +1,254 @@
+// As much of the editor's API as our parts use, keeping what was done to it for a test to look at.
+import { Emitter } from '../../src/core/event.ts';
+
+export const l10n = {
+  t: (message: string, ...parts: ReadonlyArray<string | number>) =>
+    message.replaceAll(/\{(\d+)\}/g, (whole, index: string) => String(parts[Number(index)] ?? whole)),
+};
+
+export class Uri {
+  readonly scheme: string;
+  readonly authority: string;
+  readonly path: string;
+  readonly query: string;
+
+  constructor(scheme: string, authority: string, path: string, query: string) {
+    this.scheme = scheme;
+    this.authority = authority;
+    this.path = path;
+    this.query = query;
+  }
+
+  static from(parts: { scheme: string; authority?: string; path?: string; query?: string }): Uri {
+    return new Uri(parts.scheme, parts.authority ?? '', parts.path ?? '', parts.query ?? '');
+  }
+
+  static parse(text: string): Uri {
+    const url = new URL(text);
+    return new Uri(url.protocol.slice(0, -1), url.host, url.pathname, url.search.slice(1));
+  }
+
+  static joinPath(base: Uri, ...parts: string[]): Uri {
+    return new Uri(base.scheme, base.authority, [base.path, ...parts].join('/'), base.query);
+  }
+
+  /** Like the editor's: unless told otherwise it encodes `=` and `&` in the query. */
+  toString(skipEncoding = false): string {
+    const query = skipEncoding ? this.query : encodeURIComponent(this.query);
+    return `${this.scheme}://${this.authority}${this.path}${query === '' ? '' : `?${query}`}`;
+  }
+}
+
+export class ThemeColor {
+  readonly id: string;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
+export class MarkdownString {
+  value = '';
+  isTrusted: unknown;
+  supportHtml = false;
+
+  /** The editor's own escaping. */
+  appendText(text: string): this {
+    this.value += text
+      .replace(/[\\`*_{}[\]()#+\-!~]/g, '\\$&')
+      .replace(/([ \t]+)/g, (_, blanks: string) => '&nbsp;'.repeat(blanks.length))
+      .replace(/>/gm, '\\>')
+      .replace(/\n/g, '\n\n');
+    return this;
+  }
+
+  appendMarkdown(text: string): this {
+    this.value += text;
+    return this;
+  }
+}
+
+export const StatusBarAlignment = { Left: 1, Right: 2 };
+export const ViewColumn = { Active: -1 };
+
+export interface FakeItem {
+  id: string;
+  text: string;
+  name: string;
+  command: string;
+  tooltip: MarkdownString | undefined;
+  backgroundColor: ThemeColor | undefined;
+  accessibilityInformation: { label: string } | undefined;
+  shows: number;
+  texts: string[];
+}
+
+export interface Message {
+  readonly level: 'info' | 'warning' | 'error';
+  readonly text: string;
+  readonly actions: readonly string[];
+}
+
+/** What was done, and what the person answers. */
+export const did = {
+  items: [] as FakeItem[],
+  messages: [] as Message[],
+  opened: [] as unknown[],
+  clipboard: '',
+  contexts: new Map<string, unknown>(),
+  settings: new Map<string, { globalValue?: unknown; workspaceValue?: unknown; defaultValue?: unknown }>(),
+  answer: (_message: Message): string | undefined => undefined,
+  pick: (_items: readonly unknown[]): unknown => undefined,
+  type: (_options: { validateInput?: (text: string) => unknown }): string | undefined => undefined,
+  reset(): void {
+    this.items = [];
+    this.messages = [];
+    this.opened = [];
+    this.clipboard = '';
+    this.contexts.clear();
+    this.settings.clear();
+    this.answer = () => undefined;
+    this.pick = () => undefined;
+    this.type = () => undefined;
+  },
+};
+
+function show(level: Message['level']) {
+  return async (text: string, ...actions: string[]) => {
+    const message = { level, text, actions };
+    did.messages.push(message);
+    return did.answer(message);
+  };
+}
+
+export const windowState = new Emitter<{ focused: boolean }>();
+export const configurationChanged = new Emitter<{ affectsConfiguration: (section: string) => boolean }>();
+
+export const window = {
+  state: { focused: true },
+  onDidChangeWindowState: windowState.event,
+  showInformationMessage: show('info'),
+  showWarningMessage: show('warning'),
+  showErrorMessage: show('error'),
+  showQuickPick: async (items: readonly unknown[]) => did.pick(items),
+  showInputBox: async (options: { validateInput?: (text: string) => unknown }) => did.type(options),
+  createStatusBarItem: (id: string) => {
+    let text = '';
+    const item = {
+      id,
+      name: '',
+      command: '',
+      tooltip: undefined,
+      backgroundColor: undefined,
+      accessibilityInformation: undefined,
+      shows: 0,
+      texts: [] as string[],
+      get text() {
+        return text;
+      },
+      set text(value: string) {
+        text = value;
+        item.texts.push(value);
+      },
+      show: () => {
+        item.shows++;
+      },
+      dispose: () => undefined,
+    };
+    did.items.push(item);
+    return item;
+  },
+};
+
+export class FileSystemError extends Error {
+  readonly code: string;
+
+  constructor(code: string) {
+    super(code);
+    this.code = code;
+  }
+}
+
+export class RelativePattern {}
+
+/** The editor's file system: path to text. */
+export const disk: { files: Map<string, string>; fails: boolean; drafts: number } = {
+  files: new Map(),
+  fails: false,
+  drafts: 0,
+};
+
+function onDisk<T>(act: () => T): Promise<T> {
+  return disk.fails ? Promise.reject(new FileSystemError('NoPermissions')) : Promise.resolve().then(act);
+}
+
+function textOf(uri: Uri): string {
+  const text = disk.files.get(uri.path);
+  if (text === undefined) {
+    throw new FileSystemError('FileNotFound');
+  }
+  return text;
+}
+
+const fs = {
+  createDirectory: () => onDisk(() => undefined),
+  readFile: (uri: Uri) => onDisk(() => new TextEncoder().encode(textOf(uri))),
+  writeFile: (uri: Uri, bytes: Uint8Array) =>
+    onDisk(() => {
+      disk.files.set(uri.path, new TextDecoder().decode(bytes));
+    }),
+  rename: (from: Uri, to: Uri) =>
+    onDisk(() => {
+      disk.drafts++;
+      disk.files.set(to.path, textOf(from));
+      disk.files.delete(from.path);
+    }),
+  delete: (uri: Uri) =>
+    onDisk(() => {
+      textOf(uri);
+      disk.files.delete(uri.path);
+    }),
+  readDirectory: (uri: Uri) =>
+    onDisk(() =>
+      [...disk.files.keys()]
+        .filter(path => path.startsWith(`${uri.path}/`))
+        .map(path => [path.slice(uri.path.length + 1), 1]),
+    ),
+};
+
+export const fileChanged = new Emitter<Uri>();
+
+export const workspace = {
+  fs,
+  createFileSystemWatcher: () => ({
+    onDidCreate: fileChanged.event,
+    onDidChange: fileChanged.event,
+    onDidDelete: fileChanged.event,
+    dispose: () => undefined,
+  }),
+  onDidChangeConfiguration: configurationChanged.event,
+  getConfiguration: () => ({ inspect: (key: string) => did.settings.get(key) }),
+};
+
+export const env = {
+  language: 'en',
+  uriScheme: 'vscode-test',
+  clipboard: {
+    writeText: async (text: string) => {
+      did.clipboard = text;
+    },
+  },
+  openExternal: async (target: unknown) => {
+    did.opened.push(target);
+    return true;
+  },
+  asExternalUri: async (uri: Uri) => uri,
+};
+
+export const commands = {
+  executeCommand: async (command: string, key: string, value: unknown) => {
+    if (command === 'setContext') {
+      did.contexts.set(key, value);
+    }
+  },
+};

@@ -1,0 +1,57 @@
+// The documents keep their word: what they quote exists.
+import { deepEqual, ok } from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const tests = globSync('test/**/*.test.ts')
+  .map(file => readFileSync(file, 'utf8'))
+  .join('\n');
+
+describe('docs/security.md', () => {
+  const rows = readFileSync('docs/security.md', 'utf8')
+    .split('\n')
+    .filter(line => line.startsWith('| T'));
+
+  it('speaks of each threat once', () => {
+    const numbers = rows.flatMap(row =>
+      [...(row.split('|')[1] ?? '').matchAll(/T(\d+)/g)].map(match => Number(match[1])),
+    );
+    const known = Array.from({ length: 42 }, (_, index) => index + 1).filter(number => number !== 30);
+    deepEqual(numbers, known);
+  });
+
+  for (const row of rows) {
+    for (const [, title = ''] of (row.split('|')[4] ?? '').matchAll(/`([^`]+)`/g)) {
+      it(`quotes a test that exists: ${title}`, () => ok(tests.includes(title), title));
+    }
+  }
+});
+
+describe('links between documents', () => {
+  for (const file of globSync(['*.md', 'docs/**/*.md', 'server/*.md'])) {
+    it(`lead somewhere in ${file}`, () => {
+      const links = [...readFileSync(file, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
+        match => match[1] ?? '',
+      );
+      deepEqual(
+        links.filter(link => !existsSync(join(dirname(file), link))),
+        [],
+      );
+    });
+  }
+});
+
+describe('README.md', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+
+  it('names only commands that exist', () => {
+    const named = [
+      ...readFileSync('README.md', 'utf8').matchAll(/`?npm run ([a-z:0-9]+)|`(test:[a-z0-9]+)`/g),
+    ];
+    ok(named.length > 5);
+    deepEqual(
+      named.map(match => match[1] ?? match[2] ?? '').filter(name => !(name in scripts)),
+      [],
+    );
+  });
+});

@@ -1,0 +1,111 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..', '..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+interface Command {
+  readonly command: string;
+  readonly title: string;
+  readonly category?: string;
+}
+
+interface Setting {
+  readonly scope?: string;
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly markdownDescription?: string;
+}
+
+const manifest = JSON.parse(read('package.json')) as {
+  main: string;
+  extensionKind: string[];
+  activationEvents: string[];
+  extensionDependencies?: string[];
+  dependencies?: Record<string, string>;
+  capabilities: { untrustedWorkspaces: { supported: unknown }; virtualWorkspaces: unknown };
+  contributes: { commands: Command[]; configuration: { properties: Record<string, Setting> } };
+};
+const strings = JSON.parse(read('package.nls.json')) as Record<string, string>;
+
+/** All source of the extension host, as one text. */
+const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter(name => name.endsWith('.ts'))
+  .map(name => read(join('src', name)))
+  .join('\n');
+
+describe('the manifest', () => {
+  const { commands, configuration } = manifest.contributes;
+
+  for (const { command, title, category } of commands) {
+    it(`${command} is registered, and has a title and our category`, () => {
+      ok(source.includes(`register('${command}'`), 'not registered');
+      ok(/^%.+%$/.test(title));
+      equal(category, '%category%');
+      ok(command.startsWith('credits.'));
+    });
+  }
+
+  it('lists every command that is registered', () => {
+    const registered = [...source.matchAll(/register\('(credits\.[a-zA-Z]+)'/g)].map(match => match[1]);
+    deepEqual(new Set(registered), new Set(commands.map(({ command }) => command)));
+  });
+
+  it('defines every %key% it uses, and uses every one it defines', () => {
+    const used = [...read('package.json').matchAll(/"%([^%"]+)%"/g)].map(match => match[1] ?? '');
+    deepEqual(new Set(used), new Set(Object.keys(strings)));
+    ok(Object.values(strings).every(text => text.trim() !== ''));
+  });
+
+  for (const [name, setting] of Object.entries(configuration.properties)) {
+    it(`T1 ${name} cannot be set by a workspace, and is described`, () => {
+      ok(name.startsWith('credits.'));
+      if (/url|host|endpoint|proxy|origin|server/i.test(name)) {
+        equal(setting.scope, 'application');
+      }
+      ok(/^%.+%$/.test(setting.markdownDescription ?? setting.description ?? ''));
+      ok('default' in setting);
+    });
+  }
+
+  it('reads the settings it offers, and no others (d-31)', () => {
+    const wanted = [...source.matchAll(/#read\('([a-zA-Z]+)'\)/g)].map(match => `credits.${match[1]}`);
+    deepEqual(new Set(wanted), new Set(Object.keys(configuration.properties)));
+  });
+
+  it('T2 T18 F34 works in untrusted, virtual and remote workspaces, near the person where it can', () => {
+    equal(manifest.capabilities.untrustedWorkspaces.supported, true);
+    equal(manifest.capabilities.virtualWorkspaces, true);
+    deepEqual(manifest.extensionKind, ['ui', 'workspace']);
+    deepEqual(manifest.activationEvents, ['onStartupFinished']);
+    equal(manifest.extensionDependencies, undefined);
+  });
+
+  it('T38 ships no packages: everything is in the bundle', () => {
+    equal(manifest.dependencies, undefined);
+    equal(manifest.main, './dist/extension.cjs');
+  });
+});
+
+describe('the source', () => {
+  it("T17 assumes no editor's address scheme", () => {
+    ok(!/['"`](vscode|vscode-insiders|code-oss|vscodium):\/\//.test(source));
+  });
+
+  it('T36 switches no certificate check off', () => {
+    ok(!/rejectUnauthorized|NODE_TLS_REJECT|strictSSL/.test(source));
+  });
+
+  it('T7 evaluates no text as code', () => {
+    ok(!/\beval\(|new Function\(|innerHTML/.test(source));
+  });
+
+  it('T5 writes no setting', () => {
+    ok(!/getConfiguration\([^)]*\)\s*\.update/.test(source));
+  });
+
+  it('recognises no error by its sentence (d-27)', () => {
+    ok(!/message\.(includes|match|startsWith)\(/.test(source));
+  });
+});

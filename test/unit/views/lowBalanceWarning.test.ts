@@ -1,0 +1,406 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import fc from 'fast-check';
+import { claim } from '../../../src/core/claim.ts';
+import { SharedFile } from '../../../src/core/sharedState.ts';
+import { readWarned } from '../../../src/core/warnings.ts';
+import { settled } from '../../support/clock.ts';
+import { balance, options, problem } from '../../support/scriptedServer.ts';
+import { fake } from '../../support/vscode.ts';
+import { House, type Window } from '../../support/windows.ts';
+import { alone, World } from '../../support/wired.ts';
+
+const { LowBalanceWarning } = await import('../../../src/views/lowBalanceWarning.ts');
+const { Settings } = await import('../../../src/vscode/settings.ts');
+const { did } = fake;
+
+const used = (
+  percent: number,
+  version: number,
+  more: { period?: string; left?: number; org?: string } = {},
+) =>
+  balance({
+    version,
+    available_ucr: (more.left ?? 100 - percent) * 1_000_000,
+    usage: { basis: 'period', period_id: more.period ?? 'p1', used_ucr: percent, total_ucr: 100 },
+  });
+
+async function set(world = new World(), given: { isReset?: boolean; claim?: () => Promise<boolean> } = {}) {
+  if (given.isReset !== false) {
+    did.reset();
+  }
+  const editor = world.start();
+  const acts: string[] = [];
+  const warning = new LowBalanceWarning({
+    store: editor.store,
+    settings: new Settings(),
+    attention: editor.attention,
+    leading: alone,
+    warned: new SharedFile(world.folder, 'warned.v1', readWarned),
+    claim: given.claim ?? (key => claim(key, { folder: world.folder, windowId: 'w1', clock: world.clock })),
+    buy: () => acts.push('buy'),
+    ask: () => acts.push('ask'),
+    clock: world.clock,
+    log: editor.log,
+    locale: 'en',
+  });
+  await settled();
+  let version = world.server.balance.version;
+  const reach = async (percent: number, more?: Parameters<typeof used>[2]) => {
+    version++;
+    world.server.balance = used(percent, version, more);
+    await editor.store.refresh();
+    await world.clock.advance(500);
+  };
+  return { world, ...editor, warning, acts, reach };
+}
+
+const texts = () => did.messages.map(({ text }) => text);
+
+describe('the low-balance warning', () => {
+  it('is silent at first, then tells 90 % once, with what is left and whose it is', async () => {
+    const { reach } = await set();
+    await reach(60);
+    await reach(90);
+    await reach(92);
+    deepEqual(texts(), ['Analytical Engines has used 90 % of its credits for this period: 10 credits left.']);
+  });
+
+  it('F40 is not told again after a restart', async () => {
+    const world = new World();
+    const first = await set(world);
+    await first.reach(90);
+    equal(did.messages.length, 1);
+    first.stop();
+    first.warning.dispose();
+    const second = await set(world, { isReset: false });
+    await second.reach(93);
+    equal(did.messages.length, 1);
+  });
+
+  it('d-10 waits for no notification: the next threshold is told while the first is still open', async () => {
+    const { reach } = await set();
+    did.answer = () => {
+      throw new Error('never closed');
+    };
+    did.answer = (() => new Promise(() => undefined)) as unknown as typeof did.answer;
+    await reach(90);
+    await reach(100, { left: 0 });
+    deepEqual(texts(), [
+      'Analytical Engines has used 90 % of its credits for this period: 10 credits left.',
+      'Analytical Engines has no credits left. AI requests may stop until credits are added.',
+    ]);
+  });
+
+  it('lets an admin buy, and a member ask', async () => {
+    const admin = await set();
+    did.answer = ({ actions }) => actions[0];
+    await admin.reach(90);
+    deepEqual(did.messages[0]?.actions, ['Buy Credits', 'Remind Me Later', "Don't Warn Again"]);
+    deepEqual(admin.acts, ['buy']);
+    const world = new World();
+    world.server.options = options({ can_purchase: false, blocked_reason: 'not_admin' });
+    const member = await set(world);
+    did.answer = ({ actions }) => actions[0];
+    await member.reach(90);
+    deepEqual(did.messages[0]?.actions, ['Ask an Admin', 'Remind Me Later', "Don't Warn Again"]);
+    await member.reach(100, { left: 5 });
+    deepEqual(did.messages[1]?.actions, ['Remind Me Later', "Don't Warn Again"], 'asked a moment ago');
+    deepEqual(member.acts, ['ask']);
+  });
+
+  it('d-9 is silent on every other refresh while low', async () => {
+    const { reach, store } = await set();
+    await reach(90);
+    for (let round = 0; round < 20; round++) {
+      await store.refresh();
+    }
+    equal(did.messages.length, 1);
+  });
+
+  it('d-39 says nothing at a refusal that is not about credits', async () => {
+    const { world, reach, store } = await set();
+    await reach(89);
+    for (const answer of [
+      () => problem(403, 'insufficient_role'),
+      () => problem(429, 'rate_limited'),
+      () => problem(500, 'internal_error'),
+    ]) {
+      world.server.instead = answer;
+      await store.refresh();
+    }
+    equal(did.messages.length, 0);
+  });
+
+  it('is quiet when switched off, and does not catch up when switched on', async () => {
+    const { reach } = await set();
+    did.settings.set('lowBalanceWarnings', { globalValue: false });
+    await reach(90);
+    did.settings.set('lowBalanceWarnings', { globalValue: true });
+    await reach(91);
+    equal(did.messages.length, 0);
+  });
+
+  it('T1 is not switched off by a workspace', async () => {
+    const { reach } = await set();
+    did.settings.set('lowBalanceWarnings', { workspaceValue: false, defaultValue: true });
+    await reach(90);
+    equal(did.messages.length, 1);
+  });
+
+  it("T11 makes no link of the organisation's name", async () => {
+    const world = new World();
+    world.server.orgName = '[x](command:y)';
+    const editor = await set(world);
+    await editor.reach(50);
+    await editor.reach(90);
+    equal(
+      did.messages.every(({ text }) => !/[[\]]|command:/.test(text)),
+      true,
+    );
+  });
+
+  it('names which limit is near: the period, the last top-up, or the figure the person chose', async () => {
+    const { world, store } = await set();
+    world.server.balance = balance({
+      version: 40,
+      available_ucr: 30_000_000,
+      usage: { basis: 'since_top_up', period_id: 'p1', used_ucr: 92, total_ucr: 100 },
+    });
+    await store.refresh();
+    await world.clock.advance(500);
+    did.settings.set('warnWhenCreditsLeft', { globalValue: 20 });
+    world.server.balance = balance({ version: 41, available_ucr: 19_000_000, usage: null });
+    await store.refresh();
+    await world.clock.advance(500);
+    deepEqual(texts(), [
+      'Analytical Engines has used 90 % of its credits since the last top-up: 30 credits left.',
+      'Analytical Engines has fewer than 20 credits left: 19 credits.',
+    ]);
+  });
+
+  it('tells once that credits are there again, and only after a warning', async () => {
+    const { reach } = await set();
+    await reach(60);
+    await reach(10, { period: 'p2' });
+    equal(did.messages.length, 0);
+    await reach(95, { period: 'p2' });
+    await reach(5, { period: 'p3', left: 95 });
+    await reach(6, { period: 'p3', left: 94 });
+    deepEqual(texts().slice(1), ['Analytical Engines has credits again: 95 credits left.']);
+  });
+
+  it('leads from "Don\'t Warn Again" to the setting', async () => {
+    const { reach } = await set();
+    const run: unknown[] = [];
+    const { executeCommand } = fake.commands;
+    fake.commands.executeCommand = async (...parts: unknown[]) => void run.push(parts);
+    did.answer = () => "Don't Warn Again";
+    await reach(90);
+    fake.commands.executeCommand = executeCommand;
+    deepEqual(run, [['workbench.action.openSettings', 'credits.lowBalanceWarnings']]);
+  });
+
+  const snoozes: ReadonlyArray<readonly [label: string, hours: number, isQuiet: boolean]> = [
+    ['In 1 hour', 0.5, true],
+    ['In 1 hour', 1.1, false],
+    ['Tomorrow', 2, true],
+    ['Tomorrow', 25, false],
+    ['After the next top-up', 500, true],
+  ];
+  for (const [label, hours, isQuiet] of snoozes) {
+    it(`${isQuiet ? 'is quiet' : 'tells again'} ${hours} h after "${label}"`, async () => {
+      const { world, reach } = await set();
+      did.answer = () => 'Remind Me Later';
+      did.pick = items => (items as Array<{ label: string }>).find(item => item.label === label);
+      await reach(90);
+      // Hours go by for the wall clock only: the test need not live through them.
+      world.clock.setWall(hours * 3_600_000);
+      await reach(100, { left: 5 });
+      equal(did.messages.length, isQuiet ? 1 : 2);
+    });
+  }
+
+  it('ends "After the next top-up" with the top-up', async () => {
+    const { reach } = await set();
+    did.answer = () => 'Remind Me Later';
+    did.pick = items => (items as Array<{ label: string }>).find(item => item.label.startsWith('After'));
+    await reach(90);
+    await reach(5, { period: 'p2', left: 95 });
+    await reach(91, { period: 'p2' });
+    equal(did.messages.filter(({ level }) => level === 'warning').length, 2);
+  });
+
+  it('F43 ends a snooze when the wall clock is set back before it', async () => {
+    const { world, reach } = await set();
+    did.answer = () => 'Remind Me Later';
+    did.pick = items => items[0];
+    await reach(90);
+    world.clock.setWall(-86_400_000);
+    await reach(100, { left: 5 });
+    equal(did.messages.length, 2);
+  });
+});
+
+/** Windows that wanted to tell, in order. */
+const claimants: string[] = [];
+
+function warn(window: Window) {
+  const { store, attention, lease, folder, name, log } = window;
+  return new LowBalanceWarning({
+    store,
+    settings: new Settings(),
+    attention,
+    leading: lease,
+    warned: new SharedFile(folder, 'warned.v1', readWarned),
+    claim: key => {
+      claimants.push(name);
+      return claim(key, { folder, windowId: name, clock: window.clock });
+    },
+    buy: () => undefined,
+    ask: () => undefined,
+    clock: window.clock,
+    log,
+    locale: 'en',
+  });
+}
+
+async function fiveWarning() {
+  did.reset();
+  claimants.length = 0;
+  const house = new House();
+  const open = async (count: number) => {
+    for (let nth = 0; nth < count; nth++) {
+      const window = house.open();
+      warn(window);
+    }
+    await house.clock.advance(5_000);
+  };
+  await open(5);
+  let version = 1;
+  const reach = async (percent: number, more?: Parameters<typeof used>[2]) => {
+    version++;
+    house.server.balance = used(percent, version, more);
+    house.server.emit('balance.updated', {
+      version,
+      available_ucr: house.server.balance.available_ucr,
+      level: 'ok',
+      as_of: '2026-11-22T12:00:00Z',
+    });
+    await house.clock.advance(10_000);
+    house.server.beat();
+  };
+  return { house, open, reach };
+}
+
+describe('the low-balance warning and five windows', function () {
+  this.timeout(60_000);
+
+  for (const where of ['the leader', 'another', 'none', 'all'] as const) {
+    it(`F40 is told once when ${where} has the focus`, async () => {
+      const { house, reach } = await fiveWarning();
+      for (const window of house.windows) {
+        const isHere =
+          where === 'all' ||
+          (where === 'the leader' ? window.lease.isHeld : where === 'another' && window.name === 'w4');
+        window.attention.isFocused = isHere && (where !== 'another' || !window.lease.isHeld);
+      }
+      await reach(60);
+      await reach(90);
+      await reach(93);
+      deepEqual(texts(), [
+        'Analytical Engines has used 90 % of its credits for this period: 10 credits left.',
+      ]);
+    });
+  }
+
+  it('F40 is told in the window someone looks at', async () => {
+    const { house, reach } = await fiveWarning();
+    for (const window of house.windows) {
+      window.attention.isFocused = window.name === 'w4';
+    }
+    await reach(90);
+    deepEqual(claimants, ['w4']);
+  });
+
+  it('F40 is read again before it is told: a window that was late finds it told', async () => {
+    const { world, reach } = await set();
+    // With the second lock open, so that the first shows.
+    const late = await set(world, { isReset: false, claim: async () => true });
+    late.attention.leave();
+    await reach(90);
+    equal(did.messages.length, 1);
+    await late.store.refresh();
+    late.attention.comeBack();
+    await world.clock.advance(5_000);
+    equal(did.messages.length, 1);
+  });
+
+  it('F40 is told by nobody whose claim was refused', async () => {
+    const { house, reach } = await fiveWarning();
+    house.folder.write = async (name, text) => {
+      // Someone else decides in the very moment.
+      house.folder.files.set(name, text);
+      if (/^claim\..*\.w\d\.json$/.test(name)) {
+        house.folder.files.set(name.replace(/\.w\d\.json$/, '.json'), '{}');
+      }
+    };
+    await reach(90);
+    equal(claimants.length > 0, true);
+    equal(did.messages.length, 0);
+  });
+
+  it('F40 is not told again after all were closed and opened, and again after a top-up and a new crossing', async () => {
+    const { house, open, reach } = await fiveWarning();
+    await reach(90);
+    for (const window of house.living) {
+      await Promise.all([window.close(), house.clock.advance(100)]);
+    }
+    await open(5);
+    await reach(92);
+    equal(did.messages.length, 1);
+    await reach(1, { period: 'p2' });
+    await reach(91, { period: 'p2' });
+    equal(did.messages.filter(({ level }) => level === 'warning').length, 2);
+  });
+
+  it('F40 F38 is told at most once whatever is killed, and exactly once unless its teller was', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(4),
+        fc.array(fc.record({ waitMs: fc.nat(4_000), kill: fc.boolean(), nth: fc.nat(4) }), { maxLength: 6 }),
+        async (focused, acts) => {
+          const { house, open } = await fiveWarning();
+          for (const [nth, window] of house.windows.entries()) {
+            window.attention.isFocused = nth === focused;
+          }
+          house.server.balance = used(90, 20);
+          house.server.emit('balance.updated', {
+            version: 20,
+            available_ucr: 1,
+            level: 'ok',
+            as_of: '2026-11-22T12:00:00Z',
+          });
+          let kills = 0;
+          for (const { waitMs, kill, nth } of acts) {
+            await house.clock.advance(waitMs);
+            const one = house.living[nth % Math.max(1, house.living.length)];
+            if (kill && one) {
+              one.kill();
+              kills++;
+            }
+          }
+          await open(1);
+          await house.clock.advance(30_000);
+          await house.leaders[0]?.store.refresh();
+          await house.clock.advance(10_000);
+          const count = did.messages.length;
+          equal(count <= 1, true, `${count} told`);
+          if (kills === 0) {
+            equal(count, 1);
+          }
+        },
+      ),
+      { numRuns: 25, seed: 40 },
+    );
+  });
+});

@@ -1,0 +1,195 @@
+// The page's root: state comes in, wishes go out. The host sends its whole state each time; only the draft is ours.
+import { t } from '@vscode/l10n';
+import { render } from 'lit/html.js';
+import type { PanelState, ToHost, ToPage } from '../protocol/messages.ts';
+import { registerElements } from './elements.ts';
+import { FocusKeeper } from './focus.ts';
+import { customHint, type Draft, MAX_TYPED_LENGTH, parseDraft, readCustom, readOrder } from './order.ts';
+import type { Acts } from './page.ts';
+import { panel } from './panel.ts';
+import { HEARD_NOTHING, hear } from './speech.ts';
+import { nextAgeChangeMs, usableLocale } from './words.ts';
+
+declare function acquireVsCodeApi(): {
+  postMessage(message: ToHost): void;
+  getState(): unknown;
+  setState(state: Draft): void;
+};
+
+/** If the host never answers a wish, the control comes back after this long. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Typing has settled when nothing changed for this long: only then is the outcome spoken. */
+const TYPING_PAUSE_MS = 900;
+
+registerElements();
+
+const host = acquireVsCodeApi();
+const root = element('credits-root', 'main');
+const voice = element('credits-voice', 'div');
+voice.className = 'for-ears';
+voice.setAttribute('role', 'status');
+const focus = new FocusKeeper(root);
+
+let state: PanelState | null = embeddedState();
+let draft = parseDraft(host.getState());
+let typing = false;
+let heard = HEARD_NOTHING;
+let buyingTimer: number | undefined;
+let checkingTimer: number | undefined;
+let typingTimer: number | undefined;
+let ageTimer: number | undefined;
+
+const acts: Acts = {
+  signIn: () => host.postMessage({ type: 'signIn' }),
+  refresh: () => host.postMessage({ type: 'refresh' }),
+  resumePurchase: () => host.postMessage({ type: 'resumePurchase' }),
+  copyCheckoutLink: () => host.postMessage({ type: 'copyCheckoutLink' }),
+  cancelPurchase: () => host.postMessage({ type: 'cancelPurchase' }),
+  askAdmin: () => host.postMessage({ type: 'askAdmin' }),
+  dismissNotice: id => host.postMessage({ type: 'dismissNotice', id }),
+  checkPurchase: () => {
+    if (checkingTimer === undefined) {
+      host.postMessage({ type: 'checkPurchase' });
+      checkingTimer = window.setTimeout(endChecking, ANSWER_TIMEOUT_MS);
+      draw();
+    }
+  },
+  choose: choice => keep({ ...draft, choice }),
+  type: typed => {
+    typing = true;
+    keep({ choice: { kind: 'custom' }, typed: typed.slice(0, MAX_TYPED_LENGTH) });
+    window.clearTimeout(typingTimer);
+    typingTimer = window.setTimeout(sayTyped, TYPING_PAUSE_MS);
+  },
+  leaveField: () => {
+    typing = false;
+    // Not at once: a render may be what took the focus away, and it must not be entered twice.
+    window.setTimeout(draw);
+  },
+  clearField: () => {
+    typing = false;
+    keep({ choice: draft.choice.kind === 'custom' ? { kind: 'none' } : draft.choice, typed: '' });
+  },
+  buy,
+};
+
+function buy(): void {
+  if (state?.kind !== 'signedIn' || state.buying.kind !== 'allowed' || state.pending || buyingTimer) {
+    return;
+  }
+  const order = readOrder(draft, state.buying.offer);
+  if (order.kind !== 'ready') {
+    return;
+  }
+  host.postMessage({ type: 'buy', amountMinor: order.amountMinor, expectedCreditsUcr: order.creditsUcr });
+  buyingTimer = window.setTimeout(endBuying, ANSWER_TIMEOUT_MS);
+  draw();
+}
+
+function endBuying(): void {
+  window.clearTimeout(buyingTimer);
+  buyingTimer = undefined;
+  draw();
+}
+
+function endChecking(): void {
+  window.clearTimeout(checkingTimer);
+  checkingTimer = undefined;
+  draw();
+}
+
+function keep(next: Draft): void {
+  draft = next;
+  host.setState(draft);
+  draw();
+}
+
+function receive(next: PanelState): void {
+  const said = hear(heard, next, usableLocale(next.locale));
+  heard = said.heard;
+  const opened = next.kind === 'signedIn' && next.pending !== null && next.pending.phase !== 'starting';
+  const answered = next.notice !== null && next.notice.id !== state?.notice?.id;
+  if (opened || answered) {
+    window.clearTimeout(buyingTimer);
+    buyingTimer = undefined;
+  }
+  if (next.kind !== 'signedIn' || !next.refreshing) {
+    window.clearTimeout(checkingTimer);
+    checkingTimer = undefined;
+  }
+  state = next;
+  draw();
+  if (said.say !== null) {
+    say(said.say);
+  }
+}
+
+function sayTyped(): void {
+  if (state?.kind !== 'signedIn' || state.buying.kind !== 'allowed' || !state.buying.offer.custom) {
+    return;
+  }
+  const { offer } = state.buying;
+  const { custom } = state.buying.offer;
+  typing = false;
+  draw();
+  say(customHint(readCustom(draft.typed, offer, custom), custom, usableLocale(state.locale)));
+}
+
+function say(sentence: string): void {
+  // An empty moment between makes the same sentence news again.
+  voice.textContent = '';
+  window.setTimeout(() => {
+    voice.textContent = sentence;
+  }, 50);
+}
+
+function draw(): void {
+  if (!state) {
+    return;
+  }
+  const locale = usableLocale(state.locale);
+  const nowMs = Date.now();
+  document.documentElement.lang = locale;
+  document.title = t('Credits');
+  const page = {
+    state,
+    locale,
+    nowMs,
+    draft,
+    typing,
+    buying: buyingTimer !== undefined,
+    checking: checkingTimer !== undefined,
+  };
+  focus.around(() => render(panel(page, acts), root));
+  window.clearTimeout(ageTimer);
+  if (state.kind === 'signedIn' && (state.balance.kind === 'known' || state.balance.kind === 'stale')) {
+    ageTimer = window.setTimeout(draw, nextAgeChangeMs(state.balance.asOfMs, nowMs));
+  }
+}
+
+function element(id: string, tag: 'main' | 'div'): HTMLElement {
+  const existing = document.getElementById(id);
+  if (existing) {
+    return existing;
+  }
+  const made = document.createElement(tag);
+  made.id = id;
+  document.body.append(made);
+  return made;
+}
+
+/** The state the host wrote into the page, so that the first paint needs no message. */
+function embeddedState(): PanelState | null {
+  const text = document.getElementById('credits-state')?.textContent;
+  return text ? (JSON.parse(text) as PanelState) : null;
+}
+
+window.addEventListener('message', (event: MessageEvent<ToPage>) => {
+  if (event.data?.type === 'state') {
+    receive(event.data.state);
+  }
+});
+if (state) {
+  receive(state);
+}
+host.postMessage({ type: 'ready' });

@@ -1,0 +1,77 @@
+// The whole page, from the top down.
+import { t } from '@vscode/l10n';
+import { keyed } from 'lit/directives/keyed.js';
+import { html, nothing, type TemplateResult } from 'lit/html.js';
+import type { NoticeView, PanelState } from '../protocol/messages.ts';
+import { balanceSection } from './balance.ts';
+import { buyingSection } from './buying.ts';
+import { icon } from './icons.ts';
+import type { Acts, Page, SignedIn } from './page.ts';
+import { pendingCard } from './pending.ts';
+
+export function panel(page: Page, acts: Acts): TemplateResult {
+  return isSignedIn(page) ? signedIn(page, acts) : signedOut(page, acts);
+}
+
+function isSignedIn(page: Page): page is Page<SignedIn> {
+  return page.state.kind === 'signedIn';
+}
+
+function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
+  const { state } = page;
+  // While the Buy just pressed is being answered its button says so; a card of its own would only flash by.
+  const pending = page.buying && state.pending?.phase === 'starting' ? null : state.pending;
+  return html`
+    ${state.testMode ? html`<p class="test-mode">${icon('flask')}<span>${t('Test mode: no real money moves')}</span></p>` : nothing}
+    <header>
+      <h1 dir="auto">${state.orgName}</h1>
+      <p class="who"><bdi>${state.personName}</bdi> · <bdi>${state.role}</bdi></p>
+    </header>
+    ${balanceSection(page, acts)}
+    ${notices(state, acts)}
+    ${pending ? pendingCard(pending, page, acts) : buyingSection(page, acts)}
+    <footer class="quiet">${t('Connected to {0}', state.serverHost)}</footer>
+  `;
+}
+
+function signedOut({ state }: Page, acts: Acts): TemplateResult {
+  return html`
+    <header class="welcome">
+      <h1 tabindex="-1" data-landing>${t('Sign in to see your credits')}</h1>
+      <p>${t('Your organisation’s balance will show here and in the status bar.')}</p>
+    </header>
+    ${notices(state, acts)}
+    <vscode-button class="wide" @click=${acts.signIn}>${t('Sign In')}</vscode-button>
+    <p class="quiet">${
+      'serverHost' in state && state.serverHost !== null
+        ? t('You will sign in to {0}.', state.serverHost)
+        : t('You will be asked for your credits server and an access token.')
+    }</p>
+  `;
+}
+
+/** Both live regions stand in the page from the start: one that arrives together with its text is often not spoken. */
+function notices({ notice }: PanelState, acts: Acts): TemplateResult {
+  const urgent = notice?.tone === 'error';
+  return html`<div class="notices">
+    <div role="status">${notice && !urgent ? noticeBar(notice, acts) : nothing}</div>
+    <div role="alert">${notice && urgent ? noticeBar(notice, acts) : nothing}</div>
+  </div>`;
+}
+
+/** Keyed by its id, so that the same words said twice are a new notice to a screen reader as well. */
+function noticeBar(notice: NoticeView, acts: Acts): unknown {
+  return keyed(
+    notice.id,
+    html`<div class="notice is-${notice.tone}">
+      ${icon(notice.tone)}
+      <span class="notice-text" dir="auto">${notice.text}</span>
+      <vscode-button
+        appearance="icon"
+        aria-label=${t('Dismiss')}
+        title=${t('Dismiss')}
+        @click=${() => acts.dismissNotice(notice.id)}
+      >${icon('close')}</vscode-button>
+    </div>`,
+  );
+}
