@@ -14,6 +14,14 @@ export interface Mutant {
 
 export const mutants: readonly Mutant[] = [
   {
+    row: 'F38 an old figure in a window someone looks at',
+    file: 'src/core/windows.ts',
+    from: 'if (attention.isFocused && !lease.isHeld && store.ageMs(last) > FRESH_MS) {',
+    to: 'if (lease.isHeld && store.ageMs(last) > FRESH_MS) {',
+    test: 'test/unit/core/windows.test.ts',
+    title: 'F38 a window looked at after a kill',
+  },
+  {
     row: 'T23 signature of a webhook',
     file: 'server/src/purchases/payments.ts',
     from: "    throw new RequestRefused('invalid_signature');\n  }\n\n  async #ask",

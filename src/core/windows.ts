@@ -28,6 +28,8 @@ export interface WindowsMeans {
 const HERE_MS = minutes(1);
 /** Hints are passed on together. */
 const HINT_MS = 500;
+/** A figure younger than this is not asked for just because someone looks. */
+const FRESH_MS = seconds(30);
 const HERE_LASTS_MS = HERE_MS + seconds(15);
 
 export class Windows {
@@ -42,6 +44,8 @@ export class Windows {
   /** What came from another window, so that it is not told back. */
   #taken: { reading: Reading | undefined; options: unknown; error: unknown } | undefined;
   #heardWish: string | undefined;
+  /** Until the first figure of a sign-in has been looked at. */
+  #isNew: boolean = false;
   /** Of what this window told last. */
   #ownId: string | undefined;
 
@@ -73,7 +77,12 @@ export class Windows {
     };
     // A wish from before this start is no wish.
     this.#owned.own(wish.onDidChange(() => this.#heard(wish.read())));
-    this.#owned.own(balance.onDidChange(() => this.#take(balance.read(), true)));
+    this.#owned.own(
+      balance.onDidChange(() => {
+        this.#take(balance.read(), true);
+        this.#askForOnlooker();
+      }),
+    );
     this.#owned.own(pause.onDidChange(() => this.#pause()));
     this.#owned.own(store.onDidChange(state => this.#tell(state)));
     this.#owned.own(store.onDidPause(ms => void this.#tellPause(ms)));
@@ -118,10 +127,25 @@ export class Windows {
     if (sessions.current) {
       this.#pause();
       // An earlier failure may have been an earlier token's.
+      this.#isNew = true;
       this.#take(balance.read(), false);
       this.#sayHere();
+      this.#askForOnlooker();
     }
     this.#leadingChanged.fire();
+  }
+
+  /** Someone looks at a window that has just begun: an old figure is not kept until the lease has settled. */
+  #askForOnlooker(): void {
+    const { store, attention, lease } = this.#means;
+    const last = lastReading(store.state.balance);
+    if (!this.#isNew || !last) {
+      return;
+    }
+    this.#isNew = false;
+    if (attention.isFocused && !lease.isHeld && store.ageMs(last) > FRESH_MS) {
+      void store.refresh();
+    }
   }
 
   #sayHere(): void {

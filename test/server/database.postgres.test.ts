@@ -16,7 +16,7 @@ class Wire {
   /** `before`: the database never hears of it. `after`: it does, and its answer is lost. */
   cutAtCommit: 'before' | 'after' | undefined;
   cuts = 0;
-  down = false;
+  down: boolean = false;
 
   private constructor(server: Server, url: string) {
     this.#server = server;

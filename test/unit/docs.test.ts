@@ -16,8 +16,10 @@ describe('docs/security.md', () => {
     const numbers = rows.flatMap(row =>
       [...(row.split('|')[1] ?? '').matchAll(/T(\d+)/g)].map(match => Number(match[1])),
     );
-    const known = Array.from({ length: 42 }, (_, index) => index + 1).filter(number => number !== 30);
-    deepEqual(numbers, known);
+    deepEqual(
+      numbers,
+      Array.from({ length: 42 }, (_, index) => index + 1),
+    );
   });
 
   for (const row of rows) {

@@ -124,6 +124,26 @@ describe('five windows', function () {
     equal(house.streams.size, 1);
   });
 
+  it('F38 a window looked at after a kill asks at once when its figure is old, before it leads', async () => {
+    const house = new House();
+    const only = house.open();
+    await house.clock.advance(4_000);
+    only.kill();
+    await house.clock.advance(5_000);
+    const soon = house.open();
+    soon.attention.isFocused = true;
+    await house.clock.advance(1_000);
+    equal(house.asked(), 1, 'a figure 9 s old is young enough');
+    soon.kill();
+    await house.clock.advance(60_000);
+    house.server.balance = balance({ version: 2, available_ucr: 7 });
+    const later = house.open();
+    later.attention.isFocused = true;
+    await house.clock.advance(1_000);
+    equal(shown(later), 7);
+    ok(!later.lease.isHeld, 'it does not lead yet');
+  });
+
   it('F38 do not keep two leaders when one that stood still comes back', async () => {
     const house = await five();
     const [leader] = house.leaders;
