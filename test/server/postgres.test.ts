@@ -121,7 +121,7 @@ describe('A PostgreSQL of one’s own', function () {
   }
 
   it('names what to install where there is none', () => {
-    const nowhere = { directories: ['/nowhere/bin'], resolveFrom: '/nowhere/module.js' };
+    const nowhere = { directories: ['/nowhere/bin'], resolveFrom: ['/nowhere/module.js'] };
     assert.throws(
       () => findBinaries(nowhere),
       (error: Error) => {
