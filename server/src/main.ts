@@ -3,10 +3,11 @@
 import { buildApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import { type Config, ConfigFaults, helpText, readConfig } from './config.ts';
+import type { Warnings } from './database/bell.ts';
 import { type Database, DatabaseUnavailable, type Opening, openEmbedded } from './database/database.ts';
 import { DataDirectoryLocked } from './database/lock.ts';
 import { SchemaBehind, SchemaTooNew } from './database/migrate.ts';
-import { openPostgres, type Warnings } from './database/postgres.ts';
+import { openPostgres } from './database/postgres.ts';
 import { SchemaBroken } from './database/schema.ts';
 import { verifyLedger } from './ledger/verify.ts';
 import { createLog } from './log.ts';

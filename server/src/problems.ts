@@ -2,7 +2,8 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { type Problem, type ProblemCode, problemStatus } from '../../protocol/api.ts';
-import { DatabaseUnavailable, sqlState } from './database/database.ts';
+import { DatabaseUnavailable } from './database/database.ts';
+import { sqlState } from './database/sqlState.ts';
 
 export interface ProblemFacts {
   readonly errors?: Array<{ pointer: string; code: string }>;

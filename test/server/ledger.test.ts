@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { sql } from 'kysely';
-import { sqlState, withRetries } from '../../server/src/database/database.ts';
+import { withRetries } from '../../server/src/database/database.ts';
+import { sqlState } from '../../server/src/database/sqlState.ts';
 import type { GrantKind } from '../../server/src/database/tables.ts';
 import { verifyLedger } from '../../server/src/ledger/verify.ts';
 import { booksAreInOrder, House, type Org } from './support/house.ts';

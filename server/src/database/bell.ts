@@ -2,7 +2,6 @@
 // and says so, because what rang meanwhile was not heard.
 import pg from 'pg';
 import { DatabaseUnavailable } from './database.ts';
-import type { Warnings } from './postgres.ts';
 
 interface Listener {
   readonly onNotify: (payload: string) => void;
@@ -14,6 +13,10 @@ const PULSE_MS = 15_000;
 const ANSWER_WITHIN_MS = 5_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
+
+export interface Warnings {
+  warn(facts: object, text: string): void;
+}
 
 export class Bell {
   readonly #connection: pg.ClientConfig;

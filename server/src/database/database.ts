@@ -7,6 +7,7 @@ import type { PGlite as PGliteInstance } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect, type Transaction } from 'kysely';
 import { lockDirectory } from './lock.ts';
 import { migrate } from './migrate.ts';
+import { sqlState } from './sqlState.ts';
 import type { Tables } from './tables.ts';
 
 export type Query = Kysely<Tables>;
@@ -124,16 +125,4 @@ export async function withRetries<T>(work: () => Promise<T>): Promise<T> {
 
 function nothingHappened(error: unknown): boolean {
   return error instanceof DatabaseUnavailable ? error.reason === 'lost' : AGAIN.has(sqlState(error) ?? '');
-}
-
-/** The SQLSTATE of a database's error. Codes agree between PGlite and PostgreSQL; classes and messages do not. */
-export function sqlState(error: unknown): string | undefined {
-  return error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    // Node's own codes are longer, but for EPIPE and its like.
-    /^[0-9A-Z]{5}$/.test(error.code) &&
-    !('syscall' in error)
-    ? error.code
-    : undefined;
 }

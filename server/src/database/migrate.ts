@@ -1,12 +1,12 @@
 // Brings a database to this version's schema, step by step, and refuses one that a newer version has changed.
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
-import { sqlState } from './database.ts';
 import { ledgerSchema } from './migrations/0001_ledger.ts';
 import { purchasesSchema } from './migrations/0002_purchases.ts';
 import { ledgerRulesSchema } from './migrations/0003_ledger_rules.ts';
 import { paymentsSchema } from './migrations/0004_payments.ts';
 import { checkSchema, SchemaBroken } from './schema.ts';
+import { sqlState } from './sqlState.ts';
 
 interface Step extends Migration {
   readonly texts: readonly string[];

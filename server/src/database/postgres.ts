@@ -2,17 +2,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely';
 import pg from 'pg';
-import { Bell } from './bell.ts';
+import { Bell, type Warnings } from './bell.ts';
 import {
   type Database,
   DatabaseUnavailable,
   type Opening,
   type Query,
-  sqlState,
   type Tx,
   withRetries,
 } from './database.ts';
 import { migrate } from './migrate.ts';
+import { sqlState } from './sqlState.ts';
 import type { Tables } from './tables.ts';
 
 export interface PostgresConfig {
@@ -27,10 +27,6 @@ export interface PostgresConfig {
   readonly lockTimeoutMs: number;
   /** For a transaction whose process has stopped asking. */
   readonly idleInTransactionTimeoutMs: number;
-}
-
-export interface Warnings {
-  warn(facts: object, text: string): void;
 }
 
 /** A pool's queue is never longer than this many times its size: more could not be served in time anyway (F68). */

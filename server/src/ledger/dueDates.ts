@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { type Clock, SECOND_MS } from '../clock.ts';
 import type { Database } from '../database/database.ts';
+import { Rounds } from '../rounds.ts';
 import { type BalanceFigures, readBalance } from './balance.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -19,9 +20,9 @@ interface Parts {
 
 export class DueDates {
   readonly #parts: Parts;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #rounds = new Rounds(() =>
+    this.look().catch(error => this.#parts.log.error({ err: error }, 'looking for what is due broke off')),
+  );
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -45,20 +46,11 @@ export class DueDates {
 
   /** Looks once now, then every `intervalMs` after the last look ended. */
   start(intervalMs = LOOK_EVERY_MS): void {
-    if (this.#stopping.signal.aborted) {
-      return;
-    }
-    this.#running = this.look()
-      .catch(error => this.#parts.log.error({ err: error }, 'looking for what is due broke off'))
-      .then(() => {
-        this.#timer = setTimeout(() => this.start(intervalMs), intervalMs).unref();
-      });
+    this.#rounds.start(intervalMs);
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-    clearTimeout(this.#timer);
+    await this.#rounds.stop();
   }
 
   async look(): Promise<void> {
@@ -71,7 +63,7 @@ export class DueDates {
       .limit(AT_ONCE)
       .execute();
     for (const { org_id: orgId } of due) {
-      if (this.#stopping.signal.aborted) {
+      if (this.#rounds.isStopping) {
         return;
       }
       // One organisation's trouble is not the others'.

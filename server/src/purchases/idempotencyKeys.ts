@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import { type Clock, MINUTE_MS } from '../clock.ts';
-import { type Database, sqlState } from '../database/database.ts';
+import type { Database } from '../database/database.ts';
+import { sqlState } from '../database/sqlState.ts';
 import type { Tables } from '../database/tables.ts';
 import { newId } from '../ids.ts';
 import { RequestRefused } from '../problems.ts';

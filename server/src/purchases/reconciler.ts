@@ -4,6 +4,7 @@ import { type Clock, MINUTE_MS } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import { lockOrganisation } from '../ledger/ledger.ts';
 import { forgetOldRows } from '../outbox.ts';
+import { Rounds } from '../rounds.ts';
 import type { Fulfilment } from './fulfilment.ts';
 import { changePurchase, selectPurchases, underWay } from './purchase.ts';
 import type { Purchases } from './purchases.ts';
@@ -25,9 +26,17 @@ interface Parts {
 
 export class Reconciler {
   readonly #parts: Parts;
-  #timer: NodeJS.Timeout | undefined;
-  readonly #stopping = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  readonly #rounds = new Rounds(() =>
+    this.look().then(
+      () => {
+        this.looks.done++;
+      },
+      error => {
+        this.looks.brokeOff++;
+        this.#parts.log.error({ err: error }, 'reconciliation broke off');
+      },
+    ),
+  );
   /** How many looks came to their end since the start, and how many did not. */
   readonly looks = { done: 0, brokeOff: 0 };
 
@@ -37,34 +46,17 @@ export class Reconciler {
 
   /** Looks once now, for what a crash left behind, then every `intervalMs` after the last look ended. */
   start(intervalMs: number): void {
-    if (this.#stopping.signal.aborted) {
-      return;
-    }
-    this.#running = this.look()
-      .then(
-        () => {
-          this.looks.done++;
-        },
-        error => {
-          this.looks.brokeOff++;
-          this.#parts.log.error({ err: error }, 'reconciliation broke off');
-        },
-      )
-      .then(() => {
-        this.#timer = setTimeout(() => this.start(intervalMs), intervalMs).unref();
-      });
+    this.#rounds.start(intervalMs);
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#running;
-    clearTimeout(this.#timer);
+    await this.#rounds.stop();
   }
 
   async look(): Promise<void> {
     const { database, purchases, fulfilment, watch, clock, log } = this.#parts;
     for (const event of await fulfilment.unsettled(AT_ONCE)) {
-      if (!this.#stopping.signal.aborted) {
+      if (!this.#rounds.isStopping) {
         await fulfilment
           .act(event)
           .catch(error => log.warn({ err: error, event: event.key }, 'a delivery is still unsettled'));
@@ -76,7 +68,7 @@ export class Reconciler {
       .limit(AT_ONCE)
       .execute();
     for (const purchase of waiting) {
-      if (this.#stopping.signal.aborted) {
+      if (this.#rounds.isStopping) {
         return;
       }
       if (purchase.session_id !== null) {
