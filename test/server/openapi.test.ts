@@ -1,12 +1,18 @@
 // The written description of the API, held against the routes as they are.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { problemStatus } from '../../protocol/api.ts';
 import { openApiFile, openApiText } from '../../scripts/openapi.ts';
 
 describe('docs/api/openapi.json', () => {
   it('is what the routes say now', async () => {
     assert.equal(readFileSync(openApiFile, 'utf8'), await openApiText(), 'run `npm run openapi`');
+  });
+
+  it('is OpenAPI 3.1 to a validator that is not ours', async () => {
+    const result = await new Validator().validate(JSON.parse(readFileSync(openApiFile, 'utf8')));
+    assert.deepEqual(result, { valid: true });
   });
 
   it('describes each operation with its errors, and names who may ask', () => {
