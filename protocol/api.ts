@@ -33,6 +33,12 @@ export const Meta = z.object({
   /** Whether payments move real money. Anything but `live` is marked TEST MODE wherever money is spoken of. */
   payment_mode: z.string(),
   features: z.object({ checkout: z.boolean(), events: z.boolean(), portal: z.optional(z.boolean()) }),
+  /**
+   * Sign-in in the browser: what the organisation's identity provider knows the extension as, and the server's own
+   * page that passes the answer on to an editor without a loopback address. Absent where only access tokens are taken;
+   * the provider itself is named by `paths.protectedResource` (RFC 9728).
+   */
+  sign_in: z.optional(z.object({ client_id: z.string(), redirect_uri: z.string() })),
 });
 export type Meta = z.infer<typeof Meta>;
 
@@ -53,6 +59,40 @@ export const Me = z.object({
 });
 export type Me = z.infer<typeof Me>;
 
+// ---- GET /.well-known/oauth-protected-resource (RFC 9728)
+
+/** What a token may be asked for. A member's role limits it further, live. */
+export const scopes = [
+  'credits:read',
+  'credits:history',
+  'credits:purchase',
+  'credits:manage',
+  'credits:usage.write',
+] as const;
+export type Scope = (typeof scopes)[number];
+
+export const ProtectedResource = z.object({
+  /** The server's own address: the audience that tokens must be for. */
+  resource: z.string(),
+  authorization_servers: z.array(z.string()),
+  scopes_supported: z.array(z.string()),
+  bearer_methods_supported: z.array(z.string()),
+  resource_name: z.optional(text),
+});
+export type ProtectedResource = z.infer<typeof ProtectedResource>;
+
+// ---- POST /v1/sign-in-returns (no token)
+
+/** Before the browser opens: where the answer that carries this `state` is to be passed on to, once. */
+export const CreateSignInReturn = z.object({
+  state: z.string().check(z.regex(/^[\w-]{43,128}$/)),
+  callback_uri: z.string().check(z.maxLength(2_000)),
+});
+export type CreateSignInReturn = z.infer<typeof CreateSignInReturn>;
+
+export const SignInReturn = z.object({ expires_at: time });
+export type SignInReturn = z.infer<typeof SignInReturn>;
+
 // ---- GET /v1/orgs/{org}/balance
 
 /** A part of the answer that may be unknown: `unavailable` with a reason is never to be read as zero. */
@@ -66,6 +106,23 @@ const included = z.discriminatedUnion('state', [
   }),
   z.object({ state: z.literal('unavailable'), reason: z.string() }),
 ]);
+
+/** A limit on what one person or one team may use in a period. It renews itself: the next period starts from nothing used. */
+export const Budget = z.object({
+  id,
+  /** `user` or `team`. */
+  scope: z.string(),
+  /** The person's or the team's. */
+  name: text,
+  limit_ucr: count,
+  /** May pass the limit: what was running when it was reached is still counted. */
+  used_ucr: count,
+  /** month, quarter, half_year or year. */
+  period: z.string(),
+  period_start: time,
+  resets_at: time,
+});
+export type Budget = z.infer<typeof Budget>;
 
 /**
  * Invariant: `available = included.remaining + purchased + promotional - held - debt`, where an `included` that is
@@ -101,6 +158,23 @@ export const Balance = z.object({
     }),
   ),
   low_balance: z.object({ threshold_ucr: count, /** ok, low, critical or depleted. */ level: z.string() }),
+  /** Limits of the asker's own and of their teams. Absent where the server keeps none or does not show them. */
+  budgets: z.optional(z.array(Budget)),
+  /** What refuses the asker's next request: the `balance`, or a `budget` by its id. Null when nothing does. */
+  stopped_by: z.optional(z.nullable(z.object({ kind: z.string(), budget_id: z.nullable(id) }))),
+  /** How long what is available lasts at the organisation's pace of the last days; null where too little was used to tell. */
+  runway: z.optional(
+    z.nullable(
+      z.object({
+        days: count,
+        /** The range that the last days leave open. */
+        low_days: count,
+        high_days: count,
+        /** How many days of usage it is read from. */
+        from_days: count,
+      }),
+    ),
+  ),
   /** Grows by one with each ledger transaction of the organisation; a lower version never replaces a higher. */
   version: count,
   as_of: time,
@@ -411,6 +485,8 @@ export type Problem = z.infer<typeof Problem>;
 export const paths = {
   meta: () => '/v1/meta',
   me: () => '/v1/me',
+  protectedResource: () => '/.well-known/oauth-protected-resource',
+  signInReturns: () => '/v1/sign-in-returns',
   balance: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/balance`,
   purchaseOptions: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/purchase-options`,
   purchases: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/purchases`,

@@ -12,6 +12,7 @@ const shapes = {
   Meta: api.Meta,
   Membership: api.Membership,
   Me: api.Me,
+  Budget: api.Budget,
   Balance: api.Balance,
   PurchaseOptions: api.PurchaseOptions,
   CreatePurchase: api.CreatePurchase,
