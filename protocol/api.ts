@@ -107,6 +107,9 @@ const included = z.discriminatedUnion('state', [
   z.object({ state: z.literal('unavailable'), reason: z.string() }),
 ]);
 
+export const budgetPeriods = ['month', 'quarter', 'half_year', 'year'] as const;
+export type BudgetPeriod = (typeof budgetPeriods)[number];
+
 /** A limit on what one person or one team may use in a period. It renews itself: the next period starts from nothing used. */
 export const Budget = z.object({
   id,
@@ -286,6 +289,87 @@ export type AuditEntry = z.infer<typeof AuditEntry>;
 export const AuditList = z.object({ data: z.array(AuditEntry), next_cursor: z.nullable(z.string()) });
 export type AuditList = z.infer<typeof AuditList>;
 
+// ---- GET /v1/orgs/{org}/members, PUT /members/{member}/role, PUT and DELETE /members/{member}/budget
+
+export const OrgMember = z.object({
+  id,
+  name: text,
+  email: z.nullable(text),
+  /** admin, team_owner, team_lead or user. */
+  role: z.string(),
+  /** As far as the asker sees them. */
+  teams: z.array(z.object({ id, name: text })),
+});
+export type OrgMember = z.infer<typeof OrgMember>;
+
+/** By id. `next_cursor` is opaque; null on the last page. */
+export const OrgMemberList = z.object({ data: z.array(OrgMember), next_cursor: z.nullable(z.string()) });
+export type OrgMemberList = z.infer<typeof OrgMemberList>;
+
+export const memberRoles = ['admin', 'team_owner', 'team_lead', 'user'] as const;
+export const SetRole = z.object({ role: z.enum(memberRoles) });
+export type SetRole = z.infer<typeof SetRole>;
+
+export const SetBudget = z.object({
+  limit_ucr: z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT)),
+  /** Of the calendar, in UTC. */
+  period: z.enum(budgetPeriods),
+});
+export type SetBudget = z.infer<typeof SetBudget>;
+
+// ---- GET and POST /v1/orgs/{org}/teams, PUT and DELETE /teams/{team}, /teams/{team}/members/{member}, /teams/{team}/budget
+
+export const Team = z.object({
+  id,
+  name: text,
+  members: count,
+  /** Null when none is set. */
+  budget: z.nullable(Budget),
+});
+export type Team = z.infer<typeof Team>;
+
+/** By id, which is by age. `next_cursor` is opaque; null on the last page. */
+export const TeamList = z.object({ data: z.array(Team), next_cursor: z.nullable(z.string()) });
+export type TeamList = z.infer<typeof TeamList>;
+
+export const NameTeam = z.object({ name: z.string().check(z.trim(), z.minLength(1), z.maxLength(100)) });
+export type NameTeam = z.infer<typeof NameTeam>;
+
+// ---- GET and PUT /v1/orgs/{org}/settings (admins)
+
+export const OrgSettings = z.object({
+  /** Null: a quarter of what usage is measured against. */
+  low_balance_threshold_ucr: z.nullable(z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT))),
+  /** Whom members are told to ask for credits; null: the admin who has been it longest. */
+  contact: z.nullable(
+    z.object({
+      name: z.string().check(z.minLength(1), z.maxLength(200)),
+      email: z.nullable(z.email().check(z.maxLength(320))),
+    }),
+  ),
+});
+export type OrgSettings = z.infer<typeof OrgSettings>;
+
+// ---- GET /v1/orgs/{org}/alerts
+
+/** A line that was crossed: told once in its period. */
+export const Alert = z.object({
+  id,
+  /** `usage` of what the organisation has, `low_balance` (its own threshold), or `budget`. */
+  kind: z.string(),
+  /** 75, 90 or 100; null for `low_balance`. */
+  percent: z.nullable(count),
+  /** The period it was crossed in, as `usage.period_id` of the balance says it, or a budget's first day. */
+  period_id: z.string(),
+  budget: z.nullable(z.object({ id, name: text })),
+  at: time,
+});
+export type Alert = z.infer<typeof Alert>;
+
+/** Newest first. `next_cursor` is opaque; null on the last page. */
+export const AlertList = z.object({ data: z.array(Alert), next_cursor: z.nullable(z.string()) });
+export type AlertList = z.infer<typeof AlertList>;
+
 // ---- POST /v1/orgs/{org}/usage (service tokens)
 
 export const PostUsage = z.object({
@@ -396,9 +480,9 @@ export type GrantList = z.infer<typeof GrantList>;
 // ---- GET /v1/orgs/{org}/usage
 
 export const UsageReport = z.object({
-  /** day, model or user. */
+  /** day, model, user or team. Who is in two teams counts in both, and once in `total_ucr`. */
   group_by: z.string(),
-  /** `all` of the organisation, or the asker's `own`. */
+  /** `all` of the organisation, the people of the asker's `team`s, or the asker's `own`. */
   scope: z.string(),
   from: time,
   /** Usage of this very moment is not in the report. */
@@ -406,9 +490,9 @@ export const UsageReport = z.object({
   total_ucr: count,
   data: z.array(
     z.object({
-      /** `2026-11-01` (UTC), a model or a user's id; null where the gateway named none. */
+      /** `2026-11-01` (UTC), a model, a user's or a team's id; null where the gateway named none, or nobody's team. */
       key: z.nullable(z.string()),
-      /** Of users who are members. */
+      /** Of users who are members, and of teams. */
       name: z.nullable(text),
       used_ucr: count,
       events: count,
@@ -421,6 +505,8 @@ export type UsageReport = z.infer<typeof UsageReport>;
 
 export const events = {
   'balance.updated': z.object({ version: count, available_ucr: integer, level: z.string(), as_of: time }),
+  /** Only a hint to look: whose it is, is seen by those who may. */
+  'alert.raised': z.object({ id, kind: z.string(), percent: z.nullable(count) }),
   'purchase.updated': z.object({ id, status: z.string(), balance_version: z.nullable(count) }),
   /** What was missed is no longer kept: ask for everything again. */
   resync: z.object({}),
@@ -440,14 +526,18 @@ export const problemStatus = {
   idempotency_key_required: 400,
   invalid_signature: 400,
   unauthenticated: 401,
+  budget_exceeded: 402,
   insufficient_credits: 402,
   insufficient_role: 403,
   insufficient_scope: 403,
   hold_not_found: 404,
+  member_not_found: 404,
   not_found: 404,
   org_not_found: 404,
   purchase_not_found: 404,
+  team_not_found: 404,
   hold_not_open: 409,
+  last_admin: 409,
   purchase_not_open: 409,
   purchasing_blocked: 409,
   quote_changed: 409,
@@ -461,6 +551,7 @@ export const problemStatus = {
   validation_failed: 422,
   rate_limited: 429,
   internal_error: 500,
+  ledger_frozen: 503,
   payment_provider_unavailable: 503,
   unavailable: 503,
 } as const;
@@ -477,6 +568,8 @@ export const Problem = z.object({
   retry_after_s: z.optional(count),
   /** With `quote_changed`: the credits the amount buys now. */
   credits_ucr: z.optional(count),
+  /** With `budget_exceeded`: the one that would be passed. */
+  budget: z.optional(z.object({ id, name: text })),
 });
 export type Problem = z.infer<typeof Problem>;
 
@@ -499,6 +592,10 @@ export const paths = {
   usage: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/usage`,
   ledger: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/ledger`,
   grants: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/grants`,
+  members: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/members`,
+  teams: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/teams`,
+  settings: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/settings`,
+  alerts: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/alerts`,
   holds: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/holds`,
   finalizeHold: (org: string, hold: string) => `${paths.holds(org)}/${encodeURIComponent(hold)}/finalize`,
   releaseHold: (org: string, hold: string) => `${paths.holds(org)}/${encodeURIComponent(hold)}/release`,

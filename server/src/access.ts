@@ -32,6 +32,15 @@ export const actions = [
   'post_usage',
   'read_usage',
   'read_history',
+  'read_members',
+  'change_roles',
+  'read_teams',
+  'manage_teams',
+  'manage_team',
+  'set_user_budgets',
+  'read_team_usage',
+  'manage_settings',
+  'read_alerts',
 ] as const;
 export type Action = (typeof actions)[number];
 
@@ -41,13 +50,32 @@ const everyPerson: readonly Action[] = [
   'listen',
   'follow_purchases',
   'read_usage',
+  'read_teams',
+  'read_alerts',
 ];
 
-/** The whole of who may do what. `follow_purchases` and `read_usage` show admins all and others their own. */
+/** Of one's own teams: who is in them, what they use, and budgets of those in them whose role is lower. */
+const everyLead: readonly Action[] = [...everyPerson, 'read_members', 'read_team_usage', 'set_user_budgets'];
+
+/**
+ * The whole of who may do what. `follow_purchases`, `read_usage`, `read_teams` and `read_alerts` show admins all and
+ * others their own; `manage_team` (who is in a team, and its budget) is for any team with admins and for teams one is
+ * in oneself with team owners.
+ */
 export const allowed: Record<Role, readonly Action[]> = {
-  admin: [...everyPerson, 'purchase', 'manage_billing', 'read_audit', 'read_history'],
-  team_owner: everyPerson,
-  team_lead: everyPerson,
+  admin: [
+    ...everyLead,
+    'purchase',
+    'manage_billing',
+    'read_audit',
+    'read_history',
+    'change_roles',
+    'manage_teams',
+    'manage_team',
+    'manage_settings',
+  ],
+  team_owner: [...everyLead, 'manage_team'],
+  team_lead: everyLead,
   user: everyPerson,
   service: ['read_balance', 'post_usage'],
 };

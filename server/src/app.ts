@@ -30,10 +30,13 @@ import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { historyRoutes } from './routes/history.ts';
 import { holdRoutes } from './routes/holds.ts';
+import { memberRoutes } from './routes/members.ts';
 import { metaRoutes } from './routes/meta.ts';
 import { portalRoutes } from './routes/portal.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
 import { returnRoutes } from './routes/returnPage.ts';
+import { settingsRoutes } from './routes/settings.ts';
+import { teamRoutes } from './routes/teams.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 
@@ -93,7 +96,7 @@ export async function buildApp({
   const access = new Access(database.query, clock);
   const ledger = new Ledger(clock);
   const dueDates = new DueDates({ database, ledger, clock, log: app.log });
-  const bookKeeper = new BookKeeper(database.longReads, clock, app.log);
+  const bookKeeper = new BookKeeper(database, clock, app.log);
   const payments = paymentsFrom(config, clock, sdk);
   const fulfilment = new Fulfilment({ database, ledger, payments, clock, log: app.log });
   const keys = new IdempotencyKeys(database, clock);
@@ -122,13 +125,16 @@ export async function buildApp({
     measure(app, { token: config.metricsToken, database, streams, bookKeeper, reconciler });
   }
   await app.register(metaRoutes, { access, payments });
-  await app.register(balanceRoutes, { access, dueDates, clock });
+  await app.register(balanceRoutes, { access, database, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(portalRoutes, { access, purchases });
   await app.register(auditRoutes, { access, database });
   await app.register(usageRoutes, { access, database, ledger, clock });
   await app.register(holdRoutes, { access, database, ledger, clock });
   await app.register(historyRoutes, { access, database, dueDates, clock });
+  await app.register(memberRoutes, { access, database, clock });
+  await app.register(teamRoutes, { access, database, clock });
+  await app.register(settingsRoutes, { access, database, clock });
   await app.register(eventRoutes, { access, streams });
   await app.register(webhookRoutes, { payments, fulfilment, ...(answerWithinMs && { answerWithinMs }) });
   await app.register(returnRoutes, { config, purchases, dueDates });

@@ -360,7 +360,7 @@ export function helpText(): string {
   const lines = variables.map(
     ([name, fallback, meaning]) => `  ${name.padEnd(width)}  ${meaning}${fallback ? ` [${fallback}]` : ''}`,
   );
-  return `Usage: credits-server [serve|migrate|verify] [--help]
+  return `Usage: credits-server [serve|migrate|verify] [options]
 
 Commands:
   serve    Serves the credits API, takes Stripe's webhooks and keeps the ledger. Stops on SIGINT or SIGTERM.
@@ -370,7 +370,11 @@ Commands:
            with 1 when anything differs or could not be looked at.
 
 Options:
-  --help  This text.
+  --grant-to ROLE  With migrate, as the owner of the tables: lets this PostgreSQL role serve. It can add to the
+                   ledger and cannot change or delete what is in it.
+  --repair         With verify, as the owner of the tables: rebuilds balances that differ from their entries, and
+                   lets the organisations post again that were frozen for it.
+  --help           This text.
 
 Environment:
 ${lines.join('\n')}

@@ -1,5 +1,6 @@
 // The program: reads the configuration, opens the database, and serves, migrates or verifies. A server stops in order
 // when told to.
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { buildApp } from './app.ts';
 import { systemClock } from './clock.ts';
 import { type Config, ConfigFaults, helpText, readConfig } from './config.ts';
@@ -8,8 +9,15 @@ import { type Database, DatabaseUnavailable, type Opening, openEmbedded } from '
 import { DataDirectoryLocked } from './database/lock.ts';
 import { SchemaBehind, SchemaTooNew } from './database/migrate.ts';
 import { openPostgres } from './database/postgres.ts';
+import { grantTo } from './database/privileges.ts';
 import { SchemaBroken } from './database/schema.ts';
-import { verifyLedger } from './ledger/verify.ts';
+import {
+  type Drift,
+  frozenOrganisations,
+  isOfProjection,
+  repairProjection,
+  verifyLedger,
+} from './ledger/verify.ts';
 import { createLog } from './log.ts';
 import { plant, readSeedFile, SeedFault } from './seed.ts';
 
@@ -46,16 +54,29 @@ async function serve(config: Config): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
-async function migrateOnly(config: Config): Promise<void> {
+async function migrateOnly(config: Config, { 'grant-to': role }: Options): Promise<void> {
+  if (role !== undefined && !config.postgres) {
+    throw new UsageFault(
+      '--grant-to is for PostgreSQL: the embedded database has no roles. Set DATABASE_URL.',
+    );
+  }
   const database = await openDatabase(config, createLog(config.logLevel));
-  await database.close();
+  try {
+    if (role !== undefined) {
+      await grantTo(database.query, role);
+      console.log(`${role} may serve: it adds to the history and cannot change it.`);
+    }
+  } finally {
+    await database.close();
+  }
   console.log(`The schema is up to date. Data: ${whereDataIs(config)}.`);
 }
 
-async function verify(config: Config): Promise<void> {
+async function verify(config: Config, { repair = false }: Options): Promise<void> {
   const database = await openDatabase(config, createLog(config.logLevel), { apply: false });
   try {
-    const drifts = await verifyLedger(database.longReads);
+    const found = await verifyLedger(database.longReads);
+    const drifts = repair ? await repaired(database, found) : found;
     for (const { orgId, where, expected, found } of drifts) {
       console.log(`${orgId}: ${where} is ${found}, and should be ${expected}.`);
     }
@@ -68,6 +89,21 @@ async function verify(config: Config): Promise<void> {
   } finally {
     await database.close();
   }
+}
+
+/** What is still wrong after the balances were rebuilt, of each organisation that is frozen or has wrong balances. */
+async function repaired(database: Database, found: readonly Drift[]): Promise<readonly Drift[]> {
+  const broken = found.filter(isOfProjection).map(({ orgId }) => orgId);
+  for (const orgId of new Set([...broken, ...(await frozenOrganisations(database.query))])) {
+    await repairProjection(database, orgId);
+    console.log(`${orgId}: its balances are rebuilt from its entries, and its ledger is open again.`);
+  }
+  return verifyLedger(database.longReads);
+}
+
+/** The arguments are not what the command takes. */
+class UsageFault extends Error {
+  override readonly name = 'UsageFault';
 }
 
 function openDatabase(config: Config, log: Warnings, opening?: Opening): Promise<Database> {
@@ -108,7 +144,7 @@ function explain(error: unknown): string {
   if (error instanceof DatabaseUnavailable) {
     return `PostgreSQL cannot be reached: ${reasonOf(error.cause)}. Is it running, and is DATABASE_URL right?`;
   }
-  if (error instanceof SeedFault) {
+  if (error instanceof SeedFault || error instanceof UsageFault) {
     return error.message;
   }
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error) {
@@ -126,10 +162,21 @@ function reasonOf(cause: unknown): string {
   return (cause instanceof Error && cause.message) || code || 'unknown';
 }
 
-const commands: Readonly<Record<string, (config: Config) => Promise<void>>> = {
-  serve,
-  migrate: migrateOnly,
-  verify,
+interface Options {
+  readonly 'grant-to'?: string;
+  readonly repair?: boolean;
+}
+
+interface Command {
+  readonly run: (config: Config, options: Options) => Promise<void>;
+  /** As `parseArgs` wants them. */
+  readonly options: NonNullable<ParseArgsConfig['options']>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  serve: { run: serve, options: {} },
+  migrate: { run: migrateOnly, options: { 'grant-to': { type: 'string' } } },
+  verify: { run: verify, options: { repair: { type: 'boolean' } } },
 };
 
 const [argument = 'serve', ...more] = process.argv.slice(2);
@@ -137,15 +184,24 @@ const command = Object.hasOwn(commands, argument) ? commands[argument] : undefin
 const helpAsked = [argument, ...more].some(word => word === '--help' || word === '-h');
 if (helpAsked) {
   console.log(helpText());
-} else if (command === undefined || more.length > 0) {
-  const unknown = command === undefined ? argument : more[0];
+} else if (command === undefined || optionsOf(command, more) === undefined) {
+  const unknown = command === undefined ? argument : more.join(' ');
   console.error(`Unknown argument ${unknown}. The server is configured by its environment: see --help.`);
   process.exitCode = 2;
 } else {
   try {
-    await command(readConfig(process.env));
+    await command.run(readConfig(process.env), optionsOf(command, more) ?? {});
   } catch (error) {
     console.error(explain(error));
     process.exit(1);
+  }
+}
+
+/** Undefined when there is one that the command does not take. */
+function optionsOf({ options }: Command, args: string[]): Options | undefined {
+  try {
+    return parseArgs({ args, options, strict: true }).values;
+  } catch {
+    return undefined;
   }
 }

@@ -6,6 +6,7 @@ import type { Database } from './database/database.ts';
 import type { EventStreams } from './eventStreams.ts';
 import { hashOf } from './ids.ts';
 import type { BookKeeper } from './ledger/bookKeeper.ts';
+import { frozenOrganisations } from './ledger/verify.ts';
 import { RequestRefused } from './problems.ts';
 import type { Reconciler } from './purchases/reconciler.ts';
 
@@ -110,6 +111,14 @@ export function measure(app: FastifyInstance, parts: Parts): void {
     registers,
     collect() {
       this.set(bookKeeper.last?.drifts.length ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'credits_ledgers_frozen',
+    help: 'Organisations for which nothing is posted until their balances are repaired. Anything but 0 wants a person.',
+    registers,
+    async collect() {
+      this.set((await frozenOrganisations(database.longReads)).length);
     },
   });
   new Gauge({

@@ -9,6 +9,7 @@ export interface ProblemFacts {
   readonly errors?: Array<{ pointer: string; code: string }>;
   readonly retry_after_s?: number;
   readonly credits_ucr?: number;
+  readonly budget?: { id: string; name: string };
 }
 
 /** The request cannot be done, and the asker can be told why. */
@@ -32,6 +33,7 @@ export const sentences: Record<ProblemCode, { readonly title: string; readonly d
   },
   invalid_signature: { title: 'Invalid signature', detail: 'The signature of this delivery is not valid.' },
   unauthenticated: { title: 'Not signed in', detail: 'Send a valid access token as a bearer token.' },
+  budget_exceeded: { title: 'Budget used up', detail: 'A budget does not cover this.' },
   insufficient_credits: { title: 'Not enough credits', detail: 'The balance does not cover this.' },
   insufficient_role: {
     title: 'Not allowed for this role',
@@ -43,12 +45,18 @@ export const sentences: Record<ProblemCode, { readonly title: string; readonly d
   },
   hold_not_found: { title: 'Hold not found', detail: 'No such hold is visible to this token.' },
   hold_not_open: { title: 'Hold no longer open', detail: 'The hold has already ended in another way.' },
+  member_not_found: { title: 'Member not found', detail: 'No such member is visible to this token.' },
   not_found: { title: 'Not found', detail: 'There is nothing at this address.' },
   org_not_found: {
     title: 'Organisation not found',
     detail: 'No such organisation is visible to this token.',
   },
   purchase_not_found: { title: 'Purchase not found', detail: 'No such purchase is visible to this token.' },
+  team_not_found: { title: 'Team not found', detail: 'No such team is visible to this token.' },
+  last_admin: {
+    title: 'Last admin',
+    detail: 'An organisation always has an admin: make somebody else one first.',
+  },
   purchase_not_open: {
     title: 'Purchase no longer open',
     detail: 'The payment has already been made, so it cannot be canceled.',
@@ -83,6 +91,11 @@ export const sentences: Record<ProblemCode, { readonly title: string; readonly d
   validation_failed: { title: 'Not valid', detail: 'The request is not of the expected form.' },
   rate_limited: { title: 'Too many requests', detail: 'Wait a moment before trying again.' },
   internal_error: { title: 'Internal error', detail: 'Something went wrong on our side.' },
+  ledger_frozen: {
+    title: 'Ledger under repair',
+    detail:
+      'Nothing can be bought, used or granted until this organisation’s books are repaired. The balance shown is right.',
+  },
   payment_provider_unavailable: {
     title: 'Payment side not reachable',
     detail: 'The payment provider cannot be reached. Nothing was charged; try again with the same key.',

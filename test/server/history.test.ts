@@ -212,7 +212,7 @@ describe('history', () => {
 
     for (const query of [
       '',
-      'group_by=team',
+      'group_by=colour',
       'group_by=day&from=yesterday',
       'group_by=day&from=2027-01-02T00:00:00Z&to=2027-01-02T00:00:00Z',
       'group_by=day&from=2020-01-02T00:00:00Z',

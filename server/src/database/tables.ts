@@ -1,6 +1,6 @@
 // The tables as TypeScript sees them. Amounts are BIGINT, read as bigint; a wire number is made only in the routes.
 import type { ColumnType, Generated } from 'kysely';
-import type { PurchaseStatus } from '../../../protocol/api.ts';
+import type { BudgetPeriod, PurchaseStatus } from '../../../protocol/api.ts';
 
 type Json = ColumnType<Record<string, unknown>, string, string>;
 
@@ -19,6 +19,11 @@ export interface Tables {
     low_balance_threshold_ucr: bigint | null;
     /** When the ledger has to post something by itself: at the latest then, possibly nothing. */
     next_due_at: Date | null;
+    /** A balance is known to differ from its entries: nothing is posted until it is repaired. */
+    drift_found_at: Date | null;
+    /** Whom members may ask, where it is not the first admin. */
+    contact_name: string | null;
+    contact_email: string | null;
     created_at: Date;
   };
   principals: {
@@ -176,6 +181,34 @@ export interface Tables {
     purchase_id: string | null;
     version: bigint | null;
     details: Json;
+  };
+  teams: { org_id: string; team_id: string; name: string; created_at: Date };
+  team_members: { org_id: string; team_id: string; principal_id: string };
+  budgets: {
+    org_id: string;
+    budget_id: string;
+    /** A team's, or … */
+    team_id: string | null;
+    /** … a person's. */
+    principal_id: string | null;
+    limit_ucr: bigint;
+    period: BudgetPeriod;
+    /** The period that `used_ucr` is of; in a later one nothing is used yet. */
+    period_start: Date;
+    used_ucr: Generated<bigint>;
+    created_at: Date;
+  };
+  /** With `user_id` '' of everybody. */
+  usage_days: { org_id: string; user_id: string; day: Date; used_ucr: bigint };
+  alerts: {
+    org_id: string;
+    alert_id: Generated<bigint>;
+    kind: 'usage' | 'low_balance' | 'budget';
+    percent: number | null;
+    period_id: string;
+    budget_id: string | null;
+    name: string | null;
+    created_at: Date;
   };
   outbox: { org_id: string; sequence: bigint; event: string; data: Json; created_at: Date };
 }

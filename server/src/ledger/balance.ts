@@ -1,5 +1,5 @@
 // What an organisation's balance is at a moment, read from the projection in one statement.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Balance } from '../../../protocol/api.ts';
 import type { Query } from '../database/database.ts';
 
@@ -28,6 +28,8 @@ export interface BalanceFigures {
   readonly lowBalanceThresholdUcr: bigint | null;
   /** From this moment on the ledger may have something to post before these figures are right. */
   readonly nextDueAt: Date | null;
+  /** The kept balances are known to be wrong: these figures are sums of the entries, and nothing is to be posted. */
+  readonly isFrozen: boolean;
 }
 
 interface Row {
@@ -37,6 +39,7 @@ interface Row {
   measure_total_ucr: bigint | null;
   low_balance_threshold_ucr: bigint | null;
   next_due_at: Date | null;
+  drift_found_at: Date | null;
   included: bigint;
   purchased: bigint;
   promotional: bigint;
@@ -55,11 +58,27 @@ interface Row {
  * Credits on hold without a grant's name are withheld purchases.
  */
 export async function readBalance(query: Query, orgId: string, now: Date): Promise<BalanceFigures> {
+  const kept = await figuresFrom(sql`accounts`, query, orgId, now);
+  return kept.isFrozen ? figuresFrom(summed(orgId), query, orgId, now) : kept;
+}
+
+/** The accounts with what their entries say, whatever is kept beside them (F71). Reads the organisation's whole ledger. */
+const summed = (orgId: string) => sql`(
+  select a.org_id, a.account_id, a.kind, a.grant_id, coalesce((select sum(e.amount_ucr) from ledger_entries e
+    where e.org_id = a.org_id and e.account_id = a.account_id), 0)::bigint as balance_ucr
+  from accounts a where a.org_id = ${orgId})`;
+
+async function figuresFrom(
+  accounts: RawBuilder<unknown>,
+  query: Query,
+  orgId: string,
+  now: Date,
+): Promise<BalanceFigures> {
   const { rows } = await sql<Row>`
     with usable as (
       select a.kind as account, a.balance_ucr, g.expires_at, g.grant_id,
         case when a.kind = 'hold' and g.kind is null then 'purchased' else g.kind end as kind
-      from accounts a
+      from ${accounts} a
         left join grants g on g.org_id = a.org_id and g.grant_id = coalesce(a.grant_id, a.account_id)
       where a.org_id = ${orgId} and a.balance_ucr <> 0 and a.kind in ('grant', 'debt', 'hold')
         and (a.kind <> 'grant' or (g.effective_at <= ${now} and (g.expires_at is null or g.expires_at > ${now})))
@@ -73,7 +92,7 @@ export async function readBalance(query: Query, orgId: string, now: Date): Promi
       where account = 'grant' and expires_at is not null group by expires_at order by expires_at limit 1
     )
     select o.version, o.outbox_sequence, o.measure_version, o.measure_total_ucr, o.low_balance_threshold_ucr,
-      o.next_due_at,
+      o.next_due_at, o.drift_found_at,
       coalesce((select sum(balance_ucr) from usable where kind = 'included'), 0)::bigint as included,
       coalesce((select sum(balance_ucr) from usable where kind = 'purchased'), 0)::bigint as purchased,
       coalesce((select sum(balance_ucr) from usable where kind = 'promotional'), 0)::bigint as promotional,
@@ -117,6 +136,7 @@ export async function readBalance(query: Query, orgId: string, now: Date): Promi
         : null,
     lowBalanceThresholdUcr: row.low_balance_threshold_ucr,
     nextDueAt: row.next_due_at,
+    isFrozen: row.drift_found_at !== null,
   };
 }
 
@@ -130,7 +150,7 @@ export function beside(balance: BalanceFigures): bigint {
  * that is the period; then what was there beside the plan after the last top-up. Credits on hold are not used yet;
  * credits that expired are gone like used ones. Null where there is nothing to be a percentage of.
  */
-function usageOf(
+export function usageOf(
   balance: BalanceFigures,
 ): { basis: string; id: string; usedUcr: bigint; totalUcr: bigint } | null {
   const { period, measure } = balance;

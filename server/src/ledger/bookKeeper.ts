@@ -1,19 +1,22 @@
-// Checks the books now and then, so that a balance that differs from its entries is noticed by us first (F71).
+// Checks the books now and then, so that a balance that differs from its entries is noticed by us first, and nothing is
+// built on it (F71).
 import type { FastifyBaseLogger } from 'fastify';
 import { type Clock, HOUR_MS } from '../clock.ts';
-import type { Query } from '../database/database.ts';
-import { type Drift, verifyLedger } from './verify.ts';
+import type { Database } from '../database/database.ts';
+import { type Drift, freeze, frozenOrganisations, isOfProjection, verifyLedger } from './verify.ts';
 
 export class BookKeeper {
-  readonly #query: Query;
+  readonly #database: Database;
   readonly #clock: Clock;
   readonly #log: FastifyBaseLogger;
-  #last: { readonly at: Date; readonly drifts: readonly Drift[] } | undefined;
+  #last:
+    | { readonly at: Date; readonly drifts: readonly Drift[]; readonly frozen: readonly string[] }
+    | undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(query: Query, clock: Clock, log: FastifyBaseLogger) {
-    this.#query = query;
+  constructor(database: Database, clock: Clock, log: FastifyBaseLogger) {
+    this.#database = database;
     this.#clock = clock;
     this.#log = log;
   }
@@ -38,14 +41,21 @@ export class BookKeeper {
   }
 
   async check(): Promise<readonly Drift[]> {
-    const drifts = await verifyLedger(this.#query);
+    const drifts = await verifyLedger(this.#database.longReads);
     for (const { orgId, where, expected, found } of drifts) {
       this.#log.error(
         { org: orgId, where, expected: `${expected}`, found: `${found}` },
         'the ledger has drifted',
       );
     }
-    this.#last = { at: this.#clock(), drifts };
+    for (const orgId of new Set(drifts.filter(isOfProjection).map(({ orgId }) => orgId))) {
+      await freeze(this.#database, orgId, this.#clock());
+    }
+    const frozen = await frozenOrganisations(this.#database.query);
+    for (const org of frozen) {
+      this.#log.error({ org }, 'the ledger is frozen until its balances are repaired');
+    }
+    this.#last = { at: this.#clock(), drifts, frozen };
     return drifts;
   }
 }

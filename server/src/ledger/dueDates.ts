@@ -32,7 +32,7 @@ export class DueDates {
   async readBalance(orgId: string): Promise<BalanceFigures> {
     const { database, ledger, clock } = this.#parts;
     const balance = await readBalance(database.query, orgId, clock());
-    if (balance.nextDueAt === null || balance.nextDueAt > clock()) {
+    if (balance.isFrozen || balance.nextDueAt === null || balance.nextDueAt > clock()) {
       return balance;
     }
     await database.transaction(tx => ledger.settle(tx, orgId));
@@ -59,6 +59,7 @@ export class DueDates {
       .selectFrom('organisations')
       .select('org_id')
       .where('next_due_at', '<=', clock())
+      .where('drift_found_at', 'is', null)
       .orderBy('next_due_at')
       .limit(AT_ONCE)
       .execute();

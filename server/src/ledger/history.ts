@@ -1,5 +1,5 @@
 // What happened, for people who look back: transactions with their entries, grants with what is left, usage in groups.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { GrantList, LedgerList, UsageReport } from '../../../protocol/api.ts';
 import type { Query } from '../database/database.ts';
 
@@ -100,13 +100,14 @@ export async function listGrants(
   return { data, next_cursor: rows.length > limit ? (data.at(-1)?.id ?? null) : null };
 }
 
-export const usageGroups = ['day', 'model', 'user'] as const;
+export const usageGroups = ['day', 'model', 'user', 'team'] as const;
 export type UsageGroup = (typeof usageGroups)[number];
 
 const groupKey: Record<UsageGroup, string> = {
   day: `to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD')`,
   model: 'e.model',
   user: 'e.user_id',
+  team: 'tm.team_id',
 };
 
 /** Groups in one answer; the total is of all of them. */
@@ -117,31 +118,47 @@ export interface UsageWish {
   readonly from: Date;
   /** Usage of this very moment is not in it. */
   readonly to: Date;
-  /** Only this person's; everybody's when left out. */
-  readonly userId?: string;
+  /** What `people` is called. */
+  readonly scope: 'all' | 'team' | 'own';
+  /** Whose usage: a condition on `e`, the events. */
+  readonly people: RawBuilder<boolean>;
+  /** Which teams it may be told by: a condition on `tm`, their members. */
+  readonly teams: RawBuilder<boolean>;
 }
 
 export async function reportUsage(query: Query, orgId: string, wish: UsageWish): Promise<UsageReport> {
-  const mine = wish.userId === undefined ? sql`` : sql`and e.user_id = ${wish.userId}`;
-  const { rows } = await sql<{ key: string | null; name: string | null; used: bigint; events: bigint }>`
-    with groups as (
-      select ${sql.raw(groupKey[wish.groupBy])} as key, sum(e.amount_ucr)::bigint as used, count(*) as events
-      from usage_events e
-      where e.org_id = ${orgId} and e.created_at >= ${wish.from} and e.created_at < ${wish.to} ${mine}
+  const { groupBy } = wish;
+  const inTeams =
+    groupBy === 'team'
+      ? sql`left join team_members tm on tm.org_id = e.org_id and tm.principal_id = e.user_id and ${wish.teams}`
+      : sql``;
+  const { rows } = await sql<{
+    key: string | null;
+    name: string | null;
+    used: bigint;
+    events: bigint;
+    total: bigint;
+  }>`
+    with chosen as (
+      select * from usage_events e
+      where e.org_id = ${orgId} and e.created_at >= ${wish.from} and e.created_at < ${wish.to} and ${wish.people}
+    ), groups as (
+      select ${sql.raw(groupKey[groupBy])} as key, sum(e.amount_ucr)::bigint as used, count(*) as events
+      from chosen e ${inTeams}
       group by 1
     )
-    select key, used, events, (
+    select key, used, events, (select sum(amount_ucr)::bigint from chosen) as total, coalesce((
       select p.name from memberships m join principals p on p.principal_id = m.principal_id
-      where ${wish.groupBy} = 'user' and m.org_id = ${orgId} and m.principal_id = key
-    ) as name
+      where ${groupBy} = 'user' and m.org_id = ${orgId} and m.principal_id = key
+    ), (select name from teams t where ${groupBy} = 'team' and t.org_id = ${orgId} and t.team_id = key)) as name
     from groups
-    order by case when ${wish.groupBy} = 'day' then key end, used desc, key`.execute(query);
+    order by case when ${groupBy} = 'day' then key end, used desc, key`.execute(query);
   return {
-    group_by: wish.groupBy,
-    scope: wish.userId === undefined ? 'all' : 'own',
+    group_by: groupBy,
+    scope: wish.scope,
     from: wish.from.toISOString(),
     to: wish.to.toISOString(),
-    total_ucr: Number(rows.reduce((sum, row) => sum + row.used, 0n)),
+    total_ucr: Number(rows[0]?.total ?? 0n),
     data: rows.slice(0, MAX_GROUPS).map(row => ({
       key: row.key,
       name: row.name,

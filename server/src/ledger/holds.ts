@@ -5,6 +5,7 @@ import type { Tx } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { RequestRefused } from '../problems.ts';
 import { readBalance } from './balance.ts';
+import { refuseBeyondBudgets } from './budgets.ts';
 import { burn, burnable, type Entry, fallsDue, lesserOf, owed, post } from './posting.ts';
 
 export type HoldRow = Selectable<Tables['holds']>;
@@ -33,7 +34,7 @@ export const findHold = (tx: Tx, orgId: string, holdId: string): Promise<HoldRow
     .where('hold_id', '=', holdId)
     .executeTakeFirst();
 
-/** @throws {RequestRefused} insufficient_credits: what is on hold must really be there. */
+/** @throws {RequestRefused} insufficient_credits or budget_exceeded: what is on hold must really be there, and allowed. */
 export async function placeHold(tx: Tx, orgId: string, wish: NewHold, now: Date): Promise<HoldChange> {
   const before = await findHold(tx, orgId, wish.holdId);
   if (before) {
@@ -46,6 +47,9 @@ export async function placeHold(tx: Tx, orgId: string, wish: NewHold, now: Date)
   }
   if ((await readBalance(tx, orgId, now)).availableUcr < wish.amountUcr) {
     throw new RequestRefused('insufficient_credits');
+  }
+  if (wish.userId !== undefined) {
+    await refuseBeyondBudgets(tx, orgId, wish.userId, wish.amountUcr, now);
   }
   const entries: Entry[] = [];
   let restUcr = wish.amountUcr;

@@ -20,7 +20,7 @@ import {
 } from './posting.ts';
 import { settle } from './settling.ts';
 
-export { type Entry, lockOrganisation, type Source } from './posting.ts';
+export { type Entry, lockOrganisation, type Source, takeTurn, tellBalance } from './posting.ts';
 
 export interface Posted {
   readonly version: bigint;
@@ -181,7 +181,7 @@ export class Ledger {
         created_at: now,
       })
       .execute();
-    await tellBalance(tx, orgId, now);
+    await tellBalance(tx, orgId, now, usage.userId);
     return { version, duplicate: false };
   }
 
@@ -226,7 +226,7 @@ export class Ledger {
     const now = this.#clock();
     const ending = { status: 'finalized', usedUcr, actor, effectiveAt: now, bookedAt: now } as const;
     const ended = await endHold(tx, hold, ending);
-    await tellBalance(tx, orgId, now);
+    await tellBalance(tx, orgId, now, hold.user_id);
     return { hold: ended, duplicate: false };
   }
 

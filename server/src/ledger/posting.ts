@@ -5,6 +5,7 @@ import type { AccountKind, GrantKind, TransactionType } from '../database/tables
 import { newId } from '../ids.ts';
 import { tell } from '../outbox.ts';
 import { RequestRefused } from '../problems.ts';
+import { raiseAlerts } from './alerts.ts';
 import { lowBalance, readBalance } from './balance.ts';
 
 /** What a transaction was caused by. Of one type, one source has one transaction, for ever. */
@@ -33,14 +34,28 @@ export interface Posting {
   readonly entries: readonly Entry[];
 }
 
-/** Postings, purchases and the outbox of one organisation take turns; of different organisations they don't wait. */
+/**
+ * Postings, purchases and the outbox of one organisation take turns; of different organisations they don't wait.
+ * @throws {RequestRefused} ledger_frozen: its balances differ from its entries, and what was posted now would be wrong too.
+ */
 export async function lockOrganisation(tx: Tx, orgId: string): Promise<void> {
-  await tx
+  if ((await takeTurn(tx, orgId)).isFrozen) {
+    throw new RequestRefused('ledger_frozen', { retry_after_s: FROZEN_RETRY_S });
+  }
+}
+
+/** A person repairs it, so nobody needs to ask more often. */
+const FROZEN_RETRY_S = 300;
+
+/** The same turn for what moves no credits, and for the repair itself. */
+export async function takeTurn(tx: Tx, orgId: string): Promise<{ isFrozen: boolean }> {
+  const { drift_found_at } = await tx
     .selectFrom('organisations')
-    .select('org_id')
+    .select('drift_found_at')
     .where('org_id', '=', orgId)
     .forUpdate()
     .executeTakeFirstOrThrow();
+  return { isFrozen: drift_found_at !== null };
 }
 
 export async function findTransaction(
@@ -207,7 +222,13 @@ export async function owed(tx: Tx, orgId: string): Promise<bigint> {
   return -debt.balance_ucr;
 }
 
-export async function tellBalance(tx: Tx, orgId: string, now: Date): Promise<void> {
+/** After each change. `userId` is who used something, if it is known. */
+export async function tellBalance(
+  tx: Tx,
+  orgId: string,
+  now: Date,
+  userId: string | null = null,
+): Promise<void> {
   const balance = await readBalance(tx, orgId, now);
   // JSON carries integers up to 2^53 - 1 exactly; a figure beyond it could not be told truthfully.
   const figures = [balance.availableUcr, balance.includedUcr, balance.promotionalUcr, balance.purchasedUcr];
@@ -228,6 +249,7 @@ export async function tellBalance(tx: Tx, orgId: string, now: Date): Promise<voi
     },
     now,
   );
+  await raiseAlerts(tx, balance, userId, now);
 }
 
 export function lesserOf(a: bigint, b: bigint): bigint {

@@ -1,6 +1,8 @@
-// Recomputes every balance from the entries and reports where the projection or the books differ (F71).
+// Recomputes every balance from the entries and reports where the projection or the books differ (F71). An organisation
+// whose kept balances are wrong is frozen: read from its entries, nothing posted, until its balances are rebuilt.
 import { sql } from 'kysely';
-import type { Query } from '../database/database.ts';
+import type { Database, Query } from '../database/database.ts';
+import { takeTurn } from './posting.ts';
 
 export interface Drift {
   readonly orgId: string;
@@ -10,23 +12,83 @@ export interface Drift {
   readonly found: bigint;
 }
 
-export async function verifyLedger(query: Query): Promise<Drift[]> {
-  const { rows } = await sql<{ org_id: string; place: string; expected: bigint; found: bigint }>`
-    select a.org_id, 'account ' || a.account_id as place,
-      coalesce(sum(e.amount_ucr), 0)::bigint as expected, a.balance_ucr as found
-    from accounts a left join ledger_entries e on e.org_id = a.org_id and e.account_id = a.account_id
-    group by a.org_id, a.account_id, a.balance_ucr
-    having coalesce(sum(e.amount_ucr), 0) <> a.balance_ucr
-    union all
-    select t.org_id, 'transaction ' || t.version, 0::bigint, coalesce(sum(e.amount_ucr), 0)::bigint
-    from ledger_transactions t left join ledger_entries e on e.org_id = t.org_id and e.version = t.version
-    group by t.org_id, t.version
-    having coalesce(sum(e.amount_ucr), 0) <> 0 or count(e.amount_ucr) < 2
-    union all
-    select o.org_id, 'version', count(t.version)::bigint, o.version
-    from organisations o left join ledger_transactions t on t.org_id = o.org_id
-    group by o.org_id, o.version
-    having count(t.version) <> o.version
-    order by 1, 2`.execute(query);
-  return rows.map(row => ({ orgId: row.org_id, where: row.place, expected: row.expected, found: row.found }));
+/** It is in what is kept beside the entries, so the entries say what is right. */
+export const isOfProjection = ({ where }: Drift): boolean => where.startsWith('account ');
+
+/** Of one organisation, or of all. */
+export async function verifyLedger(query: Query, orgId: string | null = null): Promise<Drift[]> {
+  const { rows } = await sql<Drift>`
+    with drifts as (
+      select a.org_id, 'account ' || a.account_id as place,
+        coalesce(sum(e.amount_ucr), 0)::bigint as expected, a.balance_ucr as found
+      from accounts a left join ledger_entries e on e.org_id = a.org_id and e.account_id = a.account_id
+      where ${orgId}::text is null or a.org_id = ${orgId}
+      group by a.org_id, a.account_id, a.balance_ucr
+      having coalesce(sum(e.amount_ucr), 0) <> a.balance_ucr
+      union all
+      select t.org_id, 'transaction ' || t.version, 0::bigint, coalesce(sum(e.amount_ucr), 0)::bigint
+      from ledger_transactions t left join ledger_entries e on e.org_id = t.org_id and e.version = t.version
+      where ${orgId}::text is null or t.org_id = ${orgId}
+      group by t.org_id, t.version
+      having coalesce(sum(e.amount_ucr), 0) <> 0 or count(e.amount_ucr) < 2
+      union all
+      select o.org_id, 'version', count(t.version)::bigint, o.version
+      from organisations o left join ledger_transactions t on t.org_id = o.org_id
+      where ${orgId}::text is null or o.org_id = ${orgId}
+      group by o.org_id, o.version
+      having count(t.version) <> o.version
+      union all
+      -- What open holds set aside, by the entries of their own transactions, is what is on hold and not in dispute.
+      select a.org_id, 'holds of ' || a.account_id, coalesce(open.held, 0)::bigint, coalesce(sums.held, 0)::bigint
+      from accounts a
+        left join lateral (select sum(e.amount_ucr) as held from holds h
+          join ledger_entries e on e.org_id = h.org_id and e.version = h.version
+          where h.org_id = a.org_id and h.status = 'open' and e.account_id = a.account_id) open on true
+        left join lateral (select sum(e.amount_ucr) as held from ledger_entries e
+          where e.org_id = a.org_id and e.account_id = a.account_id) sums on true
+      where a.kind = 'hold' and a.account_id like 'hold:%' and (${orgId}::text is null or a.org_id = ${orgId})
+        and coalesce(open.held, 0) <> coalesce(sums.held, 0)
+    )
+    select org_id as "orgId", place as "where", expected, found from drifts order by 1, 2`.execute(query);
+  return rows;
+}
+
+/** Closes the gate of an organisation whose kept balances are wrong. Looks again under its lock: it may be repaired by now. */
+export function freeze(database: Database, orgId: string, at: Date): Promise<void> {
+  return database.transaction(async tx => {
+    const { isFrozen } = await takeTurn(tx, orgId);
+    if (!isFrozen && (await verifyLedger(tx, orgId)).some(isOfProjection)) {
+      await tx.updateTable('organisations').set({ drift_found_at: at }).where('org_id', '=', orgId).execute();
+    }
+  });
+}
+
+/**
+ * Rebuilds the balances of an organisation from its entries and opens its gate. What remains wrong (entries that do not
+ * sum to zero, holds that differ) is answered, and is a person's to explain. Needs the owner of the tables: the rule
+ * that balances change by entries only is lifted for this one transaction.
+ */
+export function repairProjection(database: Database, orgId: string): Promise<Drift[]> {
+  return database.transaction(async tx => {
+    await takeTurn(tx, orgId);
+    await sql`alter table accounts disable trigger only_by_entries`.execute(tx);
+    await sql`
+      update accounts a set balance_ucr = coalesce((select sum(e.amount_ucr) from ledger_entries e
+        where e.org_id = a.org_id and e.account_id = a.account_id), 0)
+      where a.org_id = ${orgId}`.execute(tx);
+    await sql`alter table accounts enable trigger only_by_entries`.execute(tx);
+    await tx.updateTable('organisations').set({ drift_found_at: null }).where('org_id', '=', orgId).execute();
+    return verifyLedger(tx, orgId);
+  });
+}
+
+/** The organisations whose gate is closed. */
+export async function frozenOrganisations(query: Query): Promise<string[]> {
+  const rows = await query
+    .selectFrom('organisations')
+    .select('org_id')
+    .where('drift_found_at', 'is not', null)
+    .orderBy('org_id')
+    .execute();
+  return rows.map(row => row.org_id);
 }

@@ -2,13 +2,14 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { CreatePurchase, Purchase, PurchaseList, PurchaseOptions } from '../../../protocol/api.ts';
 import { formatCredits } from '../../../protocol/format.ts';
-import { firstAdmin, type Member, may } from '../access.ts';
+import { type Member, may } from '../access.ts';
 import { note } from '../audit.ts';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { newId, newSecret } from '../ids.ts';
 import { lockOrganisation } from '../ledger/ledger.ts';
+import { contactOf } from '../organisation/settings.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Customers } from './customers.ts';
 import type { Fulfilment } from './fulfilment.ts';
@@ -72,7 +73,7 @@ export class Purchases {
       ...(leftMinor !== Infinity && { daily_left_minor: leftMinor }),
       can_purchase: blocked_reason === null,
       blocked_reason,
-      contact: isBuyer ? null : ((await firstAdmin(database.query, member.orgId)) ?? null),
+      contact: isBuyer ? null : await contactOf(database.query, member.orgId),
       payment_mode: payments?.mode ?? 'none',
       payment_host: config.payments?.pageHost ?? null,
     };

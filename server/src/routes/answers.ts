@@ -1,5 +1,5 @@
 // How a route documents its answers: the schema of the good one, and the problems by the statuses of their codes.
-import type { z } from 'zod/mini';
+import * as z from 'zod/mini';
 import { Problem, type ProblemCode, problemStatus } from '../../../protocol/api.ts';
 import { PROBLEM_TYPE, sentences } from '../problems.ts';
 
@@ -25,5 +25,31 @@ export function problems(...codes: ProblemCode[]): Record<number, Answer> {
     ]),
   );
 }
+
+/** The problems of changing something of an organisation. */
+export function changeProblems(...codes: ProblemCode[]): Record<number, Answer> {
+  return problems(
+    'unauthenticated',
+    'insufficient_role',
+    'insufficient_scope',
+    'org_not_found',
+    'payload_too_large',
+    'unsupported_media_type',
+    'validation_failed',
+    ...codes,
+  );
+}
+
+/** 204 */
+export const done = { description: 'Done.', content: { 'text/plain': { schema: z.null() } } };
+
+const limit = z.optional(z.string().check(z.regex(/^([1-9]\d?|1\d\d|200)$/, 'a whole number from 1 to 200')));
+const DEFAULT_LIMIT = 50;
+
+/** The query of a list; `cursor` is what a cursor of it looks like. */
+export const pageOf = (cursor: RegExp) =>
+  z.object({ limit, cursor: z.optional(z.string().check(z.regex(cursor, 'a cursor of an earlier answer'))) });
+
+export const rowsOf = (page: { limit?: string | undefined }): number => Number(page.limit ?? DEFAULT_LIMIT);
 
 export const needsToken = { security: [{ accessToken: [] }] };

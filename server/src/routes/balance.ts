@@ -5,17 +5,21 @@ import * as z from 'zod/mini';
 import { Balance } from '../../../protocol/api.ts';
 import type { Access } from '../access.ts';
 import type { Clock } from '../clock.ts';
+import type { Database } from '../database/database.ts';
 import { balanceOnTheWire } from '../ledger/balance.ts';
+import { budgetOnTheWire, budgetsOf, stoppedBy } from '../ledger/budgets.ts';
 import type { DueDates } from '../ledger/dueDates.ts';
+import { dailyUsage, runwayOf } from '../ledger/runway.ts';
 import { needsToken, problems } from './answers.ts';
 
 export const OrgParams = z.object({ org: z.string().check(z.minLength(1), z.maxLength(100)) });
 
 export const balanceRoutes: FastifyPluginAsyncZod<{
   access: Access;
+  database: Database;
   dueDates: DueDates;
   clock: Clock;
-}> = async (app, { access, dueDates, clock }) => {
+}> = async (app, { access, database, dueDates, clock }) => {
   app.get(
     '/v1/orgs/:org/balance',
     {
@@ -24,7 +28,7 @@ export const balanceRoutes: FastifyPluginAsyncZod<{
         operationId: 'getBalance',
         summary: 'The balance of an organisation',
         description:
-          'Answers with an `ETag`; send it back as `If-None-Match` and get 304 while nothing has changed but `as_of`.',
+          '`budgets` and `stopped_by` are the asker’s own. Answers with an `ETag`; send it back as `If-None-Match` and get 304 while nothing has changed but `as_of`.',
         ...needsToken,
         params: OrgParams,
         headers: z.object({ 'if-none-match': z.optional(z.string()) }),
@@ -36,7 +40,16 @@ export const balanceRoutes: FastifyPluginAsyncZod<{
       },
     },
     async (request, reply) => {
-      const balance = balanceOnTheWire(await dueDates.readBalance(request.member.orgId), clock());
+      const { orgId, principal } = request.member;
+      const figures = await dueDates.readBalance(orgId);
+      const now = clock();
+      const budgets = await budgetsOf(database.query, orgId, principal.id, now);
+      const balance = {
+        ...balanceOnTheWire(figures, now),
+        budgets: budgets.map(budgetOnTheWire),
+        stopped_by: stoppedBy(figures, budgets),
+        runway: runwayOf(figures.availableUcr, await dailyUsage(database.query, orgId, now)),
+      };
       const etag = etagOf(balance);
       reply.header('etag', etag).header('cache-control', 'private, no-cache');
       if (namesTag(request.headers['if-none-match'], etag)) {

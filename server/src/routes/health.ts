@@ -40,7 +40,7 @@ export const healthRoutes: FastifyPluginAsyncZod<{
     },
     async (_request, reply) => {
       await sql`select 1`.execute(database.query);
-      const drift = (bookKeeper.last?.drifts.length ?? 0) > 0;
+      const drift = (bookKeeper.last?.drifts.length ?? 0) + (bookKeeper.last?.frozen.length ?? 0) > 0;
       const webhooks = watch.last;
       reply.header('cache-control', 'no-store');
       return {

@@ -1,14 +1,16 @@
 // Looking back: the ledger, the grants, and where the credits went.
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { sql } from 'kysely';
 import * as z from 'zod/mini';
 import { GrantList, LedgerList, UsageReport } from '../../../protocol/api.ts';
 import { type Access, may } from '../access.ts';
-import { type Clock, HOUR_MS } from '../clock.ts';
+import { type Clock, DAY_MS } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import type { DueDates } from '../ledger/dueDates.ts';
 import { listGrants, listTransactions, reportUsage, usageGroups } from '../ledger/history.ts';
+import { visiblePeople, visibleTeams } from '../organisation/members.ts';
 import { RequestRefused } from '../problems.ts';
-import { needsToken, problems } from './answers.ts';
+import { needsToken, pageOf, problems, rowsOf } from './answers.ts';
 import { OrgParams } from './balance.ts';
 
 interface Parts {
@@ -18,17 +20,11 @@ interface Parts {
   clock: Clock;
 }
 
-const limit = z.optional(z.string().check(z.regex(/^([1-9]\d?|1\d\d|200)$/, 'a whole number from 1 to 200')));
-const DEFAULT_LIMIT = 50;
-const pageOf = (cursor: RegExp) =>
-  z.object({ limit, cursor: z.optional(z.string().check(z.regex(cursor, 'a cursor of an earlier answer'))) });
-
 const UsageQuery = z.object({
   group_by: z.enum(usageGroups),
   from: z.optional(z.iso.datetime({ offset: true })),
   to: z.optional(z.iso.datetime({ offset: true })),
 });
-const DAY_MS = 24 * HOUR_MS;
 const DEFAULT_SPAN_MS = 30 * DAY_MS;
 const MAX_SPAN_MS = 366 * DAY_MS;
 
@@ -65,7 +61,7 @@ export const historyRoutes: FastifyPluginAsyncZod<Parts> = async (
     async ({ member, query }) => {
       await dueDates.settle(member.orgId);
       const before = query.cursor === undefined ? undefined : BigInt(query.cursor);
-      return listTransactions(database.query, member.orgId, Number(query.limit ?? DEFAULT_LIMIT), before);
+      return listTransactions(database.query, member.orgId, rowsOf(query), before);
     },
   );
 
@@ -85,7 +81,7 @@ export const historyRoutes: FastifyPluginAsyncZod<Parts> = async (
     },
     async ({ member, query }) => {
       await dueDates.settle(member.orgId);
-      const page = Number(query.limit ?? DEFAULT_LIMIT);
+      const page = rowsOf(query);
       return listGrants(database.query, member.orgId, page, query.cursor, clock());
     },
   );
@@ -96,10 +92,10 @@ export const historyRoutes: FastifyPluginAsyncZod<Parts> = async (
       onRequest: access.allow('read_usage'),
       schema: {
         operationId: 'getUsage',
-        summary: 'Usage by day, model or user',
+        summary: 'Usage by day, model, user or team',
         description: [
-          'Admins see all of their organisation, others what was used in their name. Days are UTC.',
-          '`from` is in the report, `to` is not; the last 30 days when not given, 366 days at most. Days come in their order, models and users by how much they used, at most 1,000 groups.',
+          'Admins see all of their organisation, team owners and team leads the people of their teams, others what was used in their name. Days are UTC. A team’s usage is that of the people who are in it now.',
+          '`from` is in the report, `to` is not; the last 30 days when not given, 366 days at most. Days come in their order, the others by how much they used, at most 1,000 groups.',
         ].join('\n\n'),
         ...needsToken,
         params: OrgParams,
@@ -124,7 +120,13 @@ export const historyRoutes: FastifyPluginAsyncZod<Parts> = async (
         groupBy: query.group_by,
         from,
         to,
-        ...(!may(member.role, 'read_history') && { userId: member.principal.id }),
+        scope: may(member.role, 'read_history')
+          ? 'all'
+          : may(member.role, 'read_team_usage')
+            ? 'team'
+            : 'own',
+        people: visiblePeople(member, sql`e.user_id`),
+        teams: visibleTeams(member, sql`tm.team_id`),
       });
     },
   );

@@ -36,6 +36,7 @@ export const usageRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, d
             'unauthenticated',
             'insufficient_scope',
             'org_not_found',
+            'ledger_frozen',
             'payload_too_large',
             'unsupported_media_type',
             'validation_failed',
