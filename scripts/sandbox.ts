@@ -249,7 +249,20 @@ function seed(balance: number, tokens: Sandbox['tokens']): Seed {
         opening_balance_ucr: balance * UCR_PER_CREDIT,
         people: [
           { ...people.admin, role: 'admin', token: tokens.admin },
-          { ...people.member, role: 'user', token: tokens.member },
+          {
+            ...people.member,
+            role: 'user',
+            token: tokens.member,
+            budget: { limit_ucr: 1_500 * UCR_PER_CREDIT, period: 'month' },
+          },
+        ],
+        teams: [
+          {
+            id: 'team_robotics',
+            name: 'Robotics',
+            members: [people.member.id],
+            budget: { limit_ucr: 4_000 * UCR_PER_CREDIT, period: 'quarter' },
+          },
         ],
         services: [{ id: 'svc_gateway', name: 'Model gateway', token: tokens.service }],
       },

@@ -1,11 +1,14 @@
 // The sandbox's first organisations, people and tokens, from a JSON file. Reading it twice changes nothing.
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
+import { SetBudget } from '../../protocol/api.ts';
 import { MAX_SAFE_AMOUNT } from '../../protocol/units.ts';
-import { admit } from './access.ts';
+import { admit, type Member } from './access.ts';
 import type { Clock } from './clock.ts';
-import type { Database } from './database/database.ts';
+import type { Database, Tx } from './database/database.ts';
 import type { Ledger } from './ledger/ledger.ts';
+import { setBudget } from './organisation/budgets.ts';
+import { RequestRefused } from './problems.ts';
 
 const id = (prefix: string) => z.string().check(z.regex(new RegExp(`^${prefix}_[0-9A-Za-z_-]{1,80}$`)));
 
@@ -29,7 +32,19 @@ const Seed = z.strictObject({
           email: z.nullable(z.string()),
           role: z.enum(['admin', 'team_owner', 'team_lead', 'user']),
           token: z.string().check(z.regex(/^crd_pat_[0-9A-Za-z_-]{16,200}$/)),
+          budget: z.optional(SetBudget),
         }),
+      ),
+      teams: z._default(
+        z.array(
+          z.strictObject({
+            id: id('team'),
+            name: z.string().check(z.minLength(1), z.maxLength(100)),
+            members: z.array(z.string()),
+            budget: z.optional(SetBudget),
+          }),
+        ),
+        [],
       ),
       services: z._default(
         z.array(
@@ -69,7 +84,7 @@ export function readSeedFile(path: string): Seed {
 
 export async function plant(database: Database, ledger: Ledger, clock: Clock, seed: Seed): Promise<void> {
   for (const organisation of seed.organisations) {
-    await database.transaction(async tx => {
+    const planting = database.transaction(async tx => {
       await ledger.openOrganisation(tx, organisation.id, organisation.name);
       const members = [
         ...organisation.people.map(person => ({ ...person, kind: 'person' as const })),
@@ -80,10 +95,10 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
           email: null,
         })),
       ];
-      for (const [place, { token, role, ...principal }] of members.entries()) {
+      for (const [place, { token, role, id, kind, name, email }] of members.entries()) {
         // A millisecond apart, so that the file's order is the order of seniority.
         const at = new Date(clock().getTime() + place);
-        await admit(tx, { orgId: organisation.id, principal, role, token }, at);
+        await admit(tx, { orgId: organisation.id, principal: { id, kind, name, email }, role, token }, at);
       }
       if (organisation.opening_balance_ucr) {
         await ledger.grant(tx, organisation.id, {
@@ -102,6 +117,45 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
           rolloverCapUcr: BigInt(rollover_cap_ucr ?? 0),
         });
       }
+      await plantTeams(tx, organisation, clock());
     });
+    // One that is frozen for repair has been planted before; the others are to be served.
+    await planting.catch(error => {
+      if (!(error instanceof RequestRefused && error.problem === 'ledger_frozen')) {
+        throw error;
+      }
+    });
+  }
+}
+
+/** Teams that are not there yet, and budgets for those that have none: what people changed since stays. */
+async function plantTeams(tx: Tx, organisation: Seed['organisations'][number], at: Date): Promise<void> {
+  const { id: orgId, name: orgName, teams = [], people } = organisation;
+  const principal = { id: 'seed', kind: 'service', name: 'Seed', email: null } as const;
+  const member: Member = { principal, orgId, orgName, role: 'admin' };
+  for (const team of teams) {
+    const created = await tx
+      .insertInto('teams')
+      .values({ org_id: orgId, team_id: team.id, name: team.name, created_at: at })
+      .onConflict(conflict => conflict.doNothing())
+      .returning('team_id')
+      .executeTakeFirst();
+    for (const principal_id of created ? team.members : []) {
+      await tx.insertInto('team_members').values({ org_id: orgId, team_id: team.id, principal_id }).execute();
+    }
+    if (created && team.budget) {
+      await setBudget(tx, member, { teamId: team.id }, team.budget, at);
+    }
+  }
+  for (const { id: principalId, budget } of people) {
+    const known = await tx
+      .selectFrom('budgets')
+      .select('budget_id')
+      .where('org_id', '=', orgId)
+      .where('principal_id', '=', principalId)
+      .executeTakeFirst();
+    if (budget && !known) {
+      await setBudget(tx, member, { principalId }, budget, at);
+    }
   }
 }
