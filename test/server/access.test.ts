@@ -6,6 +6,8 @@ import { hashOf, newSecret } from '../../server/src/ids.ts';
 import { bearer, booksAreInOrder, type House, houseWithStripe, type Org } from './support/house.ts';
 import type { StripeSide } from './support/stripeSide.ts';
 
+const budget = { limit_ucr: 1, period: 'month' };
+const settings = { low_balance_threshold_ucr: null, contact: null };
 const order = { amount_minor: 5000, currency: 'usd', expected_credits_ucr: 5_000_000_000 };
 
 describe('access', () => {
@@ -23,7 +25,12 @@ describe('access', () => {
     await house.close();
   });
 
-  type Door = readonly [name: string, method: 'GET' | 'POST', path: (org: string) => string, body?: object];
+  type Door = readonly [
+    name: string,
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: (org: string) => string,
+    body?: object,
+  ];
   const doors: readonly Door[] = [
     ['balance', 'GET', id => `/v1/orgs/${id}/balance`],
     ['purchase options', 'GET', id => `/v1/orgs/${id}/purchase-options`],
@@ -38,6 +45,21 @@ describe('access', () => {
     ['usage report', 'GET', id => `/v1/orgs/${id}/usage?group_by=day`],
     ['ledger', 'GET', id => `/v1/orgs/${id}/ledger`],
     ['grants', 'GET', id => `/v1/orgs/${id}/grants`],
+    ['members', 'GET', id => `/v1/orgs/${id}/members`],
+    ['a role', 'PUT', id => `/v1/orgs/${id}/members/usr_none/role`, { role: 'user' }],
+    ['a person’s budget', 'PUT', id => `/v1/orgs/${id}/members/usr_none/budget`, budget],
+    ['no person’s budget', 'DELETE', id => `/v1/orgs/${id}/members/usr_none/budget`],
+    ['teams', 'GET', id => `/v1/orgs/${id}/teams`],
+    ['a new team', 'POST', id => `/v1/orgs/${id}/teams`, { name: 'Robotics' }],
+    ['a team’s name', 'PUT', id => `/v1/orgs/${id}/teams/team_none`, { name: 'Robotics' }],
+    ['no team', 'DELETE', id => `/v1/orgs/${id}/teams/team_none`],
+    ['into a team', 'PUT', id => `/v1/orgs/${id}/teams/team_none/members/usr_none`],
+    ['out of a team', 'DELETE', id => `/v1/orgs/${id}/teams/team_none/members/usr_none`],
+    ['a team’s budget', 'PUT', id => `/v1/orgs/${id}/teams/team_none/budget`, budget],
+    ['no team’s budget', 'DELETE', id => `/v1/orgs/${id}/teams/team_none/budget`],
+    ['settings', 'GET', id => `/v1/orgs/${id}/settings`],
+    ['new settings', 'PUT', id => `/v1/orgs/${id}/settings`, settings],
+    ['alerts', 'GET', id => `/v1/orgs/${id}/alerts`],
   ];
   const knock = ([, method, path, body]: Door, orgId: string, token: string | undefined) =>
     house.app.inject({
@@ -48,12 +70,28 @@ describe('access', () => {
     });
 
   const expected: Record<string, Partial<Record<string, readonly number[]>>> = {
-    // role: [balance, options, purchases, a purchase, cancel, buy, portal, audit, usage, a hold, usage report, ledger, grants]
-    admin: { all: [200, 200, 200, 404, 404, 201, 201, 200, 403, 403, 200, 200, 200] },
-    team_owner: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403] },
-    team_lead: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403] },
-    user: { all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403] },
-    service: { all: [200, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403, 403, 403] },
+    // all: [balance, options, purchases, a purchase, cancel, buy, portal, audit, usage, a hold, usage report, ledger, grants]
+    // organisation: [members, a role, a person's budget, none, teams, a new team, its name, none, into, out of, its budget, none, settings, new ones, alerts]
+    admin: {
+      all: [200, 200, 200, 404, 404, 201, 201, 200, 403, 403, 200, 200, 200],
+      organisation: [200, 404, 404, 404, 200, 201, 404, 404, 404, 404, 404, 404, 200, 200, 200],
+    },
+    team_owner: {
+      all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403],
+      organisation: [200, 403, 404, 404, 200, 403, 403, 403, 404, 404, 404, 404, 403, 403, 200],
+    },
+    team_lead: {
+      all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403],
+      organisation: [200, 403, 404, 404, 200, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200],
+    },
+    user: {
+      all: [200, 200, 200, 404, 404, 403, 403, 403, 403, 403, 200, 403, 403],
+      organisation: [403, 403, 403, 403, 200, 403, 403, 403, 403, 403, 403, 403, 403, 403, 200],
+    },
+    service: {
+      all: [200, 403, 403, 403, 403, 403, 403, 403, 200, 200, 403, 403, 403],
+      organisation: [403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403, 403],
+    },
   };
   for (const role of Object.keys(allowed) as Role[]) {
     it(`T20 opens to ${role} what is its own, and nothing else`, async () => {
@@ -68,7 +106,10 @@ describe('access', () => {
       for (const door of doors) {
         statuses.push((await knock(door, org.id, token)).statusCode);
       }
-      assert.deepEqual(statuses, expected[role]?.['all']);
+      assert.deepEqual(statuses, [
+        ...(expected[role]?.['all'] ?? []),
+        ...(expected[role]?.['organisation'] ?? []),
+      ]);
     });
   }
 

@@ -1,0 +1,299 @@
+// An organisation's own order: roles, teams, who may set what for whom, settings, and all of it in the audit log.
+import assert from 'node:assert/strict';
+import type { AuditList, OrgMember, Team } from '../../protocol/api.ts';
+import { note } from '../../server/src/audit.ts';
+import { bearer, booksAreInOrder, House, type Org } from './support/house.ts';
+import { join, type Newcomer } from './support/people.ts';
+
+describe('the organisation', () => {
+  let house: House;
+  let org: Org;
+  before(async () => {
+    house = await House.build();
+  });
+  beforeEach(async () => {
+    org = await house.org();
+  });
+  after(async () => {
+    await booksAreInOrder(house);
+    await house.close();
+  });
+
+  const ask = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, token: string, body?: object) =>
+    house.app.inject({
+      method,
+      url: `/v1/orgs/${org.id}${path}`,
+      headers: bearer(token),
+      ...(body && { payload: body }),
+    });
+  const idOf = async (token: string): Promise<string> =>
+    (await house.get('/v1/me', token)).json().principal.id;
+  const team = async (name: string, ...people: Newcomer[]): Promise<string> => {
+    const { id } = (await ask('POST', '/teams', org.admin, { name })).json<Team>();
+    for (const { id: person } of people) {
+      assert.equal((await ask('PUT', `/teams/${id}/members/${person}`, org.admin)).statusCode, 204);
+    }
+    return id;
+  };
+  const audited = async (): Promise<AuditList['data']> =>
+    (await ask('GET', '/audit', org.admin))
+      .json<AuditList>()
+      .data.filter(entry => !entry.action.startsWith('credits.'));
+
+  it('gives a person another role, which counts from the next request on', async () => {
+    const max = await idOf(org.member);
+    assert.equal((await ask('GET', '/settings', org.member)).statusCode, 403);
+    assert.equal((await ask('PUT', `/members/${max}/role`, org.admin, { role: 'admin' })).statusCode, 204);
+    assert.equal((await ask('GET', '/settings', org.member)).statusCode, 200);
+    assert.equal((await ask('PUT', `/members/${max}/role`, org.admin, { role: 'service' })).statusCode, 422);
+  });
+
+  it('keeps its last admin, also when two admins demote each other at once', async () => {
+    const [ada, max] = [await idOf(org.admin), await idOf(org.member)];
+    const refused = await ask('PUT', `/members/${ada}/role`, org.admin, { role: 'user' });
+    assert.deepEqual([refused.statusCode, refused.json().code], [409, 'last_admin']);
+    await ask('PUT', `/members/${max}/role`, org.admin, { role: 'admin' });
+    const both = await Promise.all([
+      ask('PUT', `/members/${ada}/role`, org.member, { role: 'user' }),
+      ask('PUT', `/members/${max}/role`, org.admin, { role: 'user' }),
+    ]);
+    assert.deepEqual(both.map(answer => answer.statusCode).sort(), [204, 409]);
+  });
+
+  it('does not count a service among its admins, and does not show it among its people', async () => {
+    await house.database.query
+      .updateTable('memberships')
+      .set({ role: 'admin' })
+      .where('org_id', '=', org.id)
+      .where('principal_id', 'like', 'svc_%')
+      .execute();
+    const ada = await idOf(org.admin);
+    assert.equal((await ask('PUT', `/members/${ada}/role`, org.admin, { role: 'user' })).statusCode, 409);
+    const listed = (await ask('GET', '/members', org.admin)).json().data as OrgMember[];
+    assert.deepEqual(
+      listed.map(({ name, role }) => [name, role]),
+      [
+        ['Ada', 'admin'],
+        ['Max', 'user'],
+      ],
+    );
+  });
+
+  it('lists people page by page', async () => {
+    const first = (await ask('GET', '/members?limit=1', org.admin)).json();
+    const second = (await ask('GET', `/members?limit=1&cursor=${first.next_cursor}`, org.admin)).json();
+    assert.deepEqual([first.data[0].name, second.data[0].name, second.next_cursor], ['Ada', 'Max', null]);
+  });
+
+  it('notes each change in the audit log with its actor, before and after', async () => {
+    const [ada, max] = [await idOf(org.admin), await idOf(org.member)];
+    await ask('PUT', `/members/${max}/role`, org.admin, { role: 'team_lead' });
+    const id = await team('Robots', { id: max, token: org.member });
+    await ask('PUT', `/teams/${id}`, org.admin, { name: 'Robotics' });
+    await ask('PUT', `/teams/${id}/budget`, org.admin, { limit_ucr: 5, period: 'month' });
+    await ask('PUT', `/members/${max}/budget`, org.admin, { limit_ucr: 7, period: 'year' });
+    await ask('PUT', `/members/${max}/budget`, org.admin, { limit_ucr: 8, period: 'quarter' });
+    await ask('DELETE', `/members/${max}/budget`, org.admin);
+    await ask('DELETE', `/teams/${id}/members/${max}`, org.admin);
+    await ask('DELETE', `/teams/${id}`, org.admin);
+    const contact = { name: 'Finance', email: 'finance@acme.example' };
+    await ask('PUT', '/settings', org.admin, { low_balance_threshold_ucr: 9, contact });
+    const entries = (await audited()).reverse();
+    const none = { before_ucr: null, before_period: null, after_ucr: null, after_period: null };
+    assert.deepEqual(
+      entries.map(({ action, details }) => [action, details]),
+      [
+        ['member.role_changed', { member: max, before: 'user', after: 'team_lead' }],
+        ['team.created', { team: id, before: null, after: 'Robots' }],
+        ['team.member_added', { team: id, member: max }],
+        ['team.renamed', { team: id, before: 'Robots', after: 'Robotics' }],
+        ['budget.set', { ...none, team: id, after_ucr: 5, after_period: 'month' }],
+        ['budget.set', { ...none, member: max, after_ucr: 7, after_period: 'year' }],
+        [
+          'budget.set',
+          { member: max, before_ucr: 7, before_period: 'year', after_ucr: 8, after_period: 'quarter' },
+        ],
+        ['budget.lifted', { ...none, member: max, before_ucr: 8, before_period: 'quarter' }],
+        ['team.member_removed', { team: id, member: max }],
+        ['team.deleted', { team: id, before: 'Robotics', after: null }],
+        [
+          'settings.changed',
+          {
+            before_threshold_ucr: null,
+            after_threshold_ucr: 9,
+            before_contact: null,
+            after_contact: 'Finance <finance@acme.example>',
+          },
+        ],
+      ],
+    );
+    assert.deepEqual(new Set(entries.map(({ actor }) => actor.id)), new Set([ada]));
+  });
+
+  it('notes a change in the transaction that makes it: what cannot be noted is not done', async () => {
+    const max = await idOf(org.member);
+    await assert.rejects(
+      house.database.transaction(async tx => {
+        await tx
+          .updateTable('memberships')
+          .set({ role: 'admin' })
+          .where('org_id', '=', org.id)
+          .where('principal_id', '=', max)
+          .execute();
+        await note(tx, 'org_none', { action: 'member.role_changed', actor: max }, house.clock.now());
+      }),
+    );
+    assert.equal((await ask('GET', '/settings', org.member)).statusCode, 403);
+  });
+
+  it('notes nothing where nothing changes', async () => {
+    const max = await idOf(org.member);
+    await ask('PUT', `/members/${max}/role`, org.admin, { role: 'user' });
+    await ask('DELETE', `/members/${max}/budget`, org.admin);
+    assert.deepEqual(await audited(), []);
+  });
+
+  describe('a team owner and a team lead', () => {
+    let owner: Newcomer;
+    let lead: Newcomer;
+    let mate: Newcomer;
+    let stranger: Newcomer;
+    let own: string;
+    let others: string;
+    beforeEach(async () => {
+      owner = await join(house, org, 'Olga', 'team_owner');
+      lead = await join(house, org, 'Lea', 'team_lead');
+      mate = await join(house, org, 'Mia', 'user');
+      stranger = await join(house, org, 'Sam', 'user');
+      own = await team('Own', owner, lead, mate);
+      others = await team('Others', stranger);
+    });
+    const budget = { limit_ucr: 1_000_000, period: 'month' };
+
+    it('T20 see their own team and its people, and no others', async () => {
+      for (const { token } of [owner, lead]) {
+        const teams = (await ask('GET', '/teams', token)).json().data as Team[];
+        assert.deepEqual(
+          teams.map(({ id, members }) => [id, members]),
+          [[own, 3]],
+        );
+        const people = (await ask('GET', '/members', token)).json().data as OrgMember[];
+        assert.deepEqual(new Set(people.map(({ id }) => id)), new Set([owner.id, lead.id, mate.id]));
+      }
+      assert.deepEqual((await ask('GET', '/teams', org.member)).json().data, []);
+    });
+
+    it('T20 the owner looks after the own team and its budget, the lead does not', async () => {
+      const attempts = (token: string) =>
+        Promise.all([
+          ask('PUT', `/teams/${own}/budget`, token, budget),
+          ask('PUT', `/teams/${own}/members/${stranger.id}`, token),
+          ask('DELETE', `/teams/${own}/members/${mate.id}`, token),
+          ask('DELETE', `/teams/${own}/budget`, token),
+          ask('PUT', `/teams/${own}`, token, { name: 'Mine' }),
+          ask('DELETE', `/teams/${own}`, token),
+        ]);
+      assert.deepEqual(
+        (await attempts(lead.token)).map(answer => answer.statusCode),
+        [403, 403, 403, 403, 403, 403],
+      );
+      assert.deepEqual(
+        (await attempts(owner.token)).map(answer => answer.statusCode),
+        [200, 204, 204, 204, 403, 403],
+      );
+    });
+
+    it('T20 limit people of lower role in their team, never themselves or those above', async () => {
+      const set = async (by: Newcomer, of: Newcomer) =>
+        (await ask('PUT', `/members/${of.id}/budget`, by.token, budget)).statusCode;
+      assert.deepEqual(
+        [await set(owner, mate), await set(owner, lead), await set(owner, owner)],
+        [200, 200, 403],
+      );
+      assert.deepEqual(
+        [await set(lead, mate), await set(lead, owner), await set(lead, lead)],
+        [200, 403, 403],
+      );
+      assert.deepEqual([await set(owner, stranger), await set(lead, stranger)], [404, 404]);
+      assert.equal(
+        (await ask('DELETE', `/members/${lead.id}/budget`, lead.token)).statusCode,
+        403,
+        'nor lift what limits themselves',
+      );
+    });
+
+    it('T21 find neither another team nor its people: it looks as if they were not there', async () => {
+      for (const path of [`/teams/${others}/budget`, '/teams/team_none/budget']) {
+        const answer = await ask('PUT', path, owner.token, budget);
+        assert.deepEqual([answer.statusCode, answer.json().code], [404, 'team_not_found']);
+      }
+      for (const who of [stranger.id, 'usr_none']) {
+        const answer = await ask('PUT', `/members/${who}/budget`, owner.token, budget);
+        assert.deepEqual([answer.statusCode, answer.json().code], [404, 'member_not_found']);
+      }
+    });
+
+    it('T20 read what their team used, by team too, and a member only the own', async () => {
+      for (const [who, amount] of [
+        [mate, 5],
+        [stranger, 7],
+        [lead, 11],
+      ] as const) {
+        await house.post(`/v1/orgs/${org.id}/usage`, org.service, {
+          event_id: who.id,
+          amount_ucr: amount,
+          user_id: who.id,
+        });
+      }
+      await house.post(`/v1/orgs/${org.id}/usage`, org.service, { event_id: 'nobody', amount_ucr: 13 });
+      const report = async (token: string) => {
+        const { scope, total_ucr, data } = (await ask('GET', '/usage?group_by=team', token)).json();
+        return [scope, total_ucr, data.map((row: Record<string, unknown>) => [row['name'], row['used_ucr']])];
+      };
+      assert.deepEqual(await report(lead.token), ['team', 16, [['Own', 16]]]);
+      assert.deepEqual(await report(mate.token), ['own', 5, [['Own', 5]]]);
+      assert.deepEqual(await report(org.admin), [
+        'all',
+        36,
+        [
+          ['Own', 16],
+          [null, 13],
+          ['Others', 7],
+        ],
+      ]);
+    });
+  });
+
+  it('T21 does not find another organisation’s team or person under one’s own', async () => {
+    const other = await house.org();
+    const theirs = (await house.post(`/v1/orgs/${other.id}/teams`, other.admin, { name: 'Theirs' })).json()
+      .id;
+    const person = await idOf(other.member);
+    const budget = { limit_ucr: 1, period: 'month' };
+    const own = await team('Own');
+    for (const [answer, code] of [
+      [await ask('PUT', `/teams/${theirs}`, org.admin, { name: 'Ours' }), 'team_not_found'],
+      [await ask('DELETE', `/teams/${theirs}`, org.admin), 'team_not_found'],
+      [await ask('PUT', `/teams/${theirs}/budget`, org.admin, budget), 'team_not_found'],
+      [await ask('PUT', `/teams/${own}/members/${person}`, org.admin), 'member_not_found'],
+      [await ask('PUT', `/members/${person}/role`, org.admin, { role: 'user' }), 'member_not_found'],
+      [await ask('PUT', `/members/${person}/budget`, org.admin, budget), 'member_not_found'],
+    ] as const) {
+      assert.deepEqual([answer.statusCode, answer.json().code], [404, code]);
+    }
+  });
+
+  it('tells members whom to ask: the contact that was set, else the first admin', async () => {
+    const contact = { name: 'Finance', email: 'finance@acme.example' };
+    const settings = { low_balance_threshold_ucr: 6_000_000_000, contact };
+    assert.deepEqual((await ask('PUT', '/settings', org.admin, settings)).json(), settings);
+    assert.deepEqual((await ask('GET', '/settings', org.admin)).json(), settings);
+    assert.deepEqual((await ask('GET', '/purchase-options', org.member)).json().contact, contact);
+    assert.deepEqual((await house.balance(org)).low_balance, {
+      threshold_ucr: 6_000_000_000,
+      level: 'low',
+    });
+    await ask('PUT', '/settings', org.admin, { low_balance_threshold_ucr: null, contact: null });
+    assert.equal((await ask('GET', '/purchase-options', org.member)).json().contact.name, 'Ada');
+  });
+});
