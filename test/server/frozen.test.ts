@@ -1,0 +1,202 @@
+// F71: an organisation whose kept balances differ from its entries is read from the entries, and nothing is posted for
+// it until they are rebuilt.
+import assert from 'node:assert/strict';
+import { Writable } from 'node:stream';
+import { sql } from 'kysely';
+import { repairProjection, verifyLedger } from '../../server/src/ledger/verify.ts';
+import { createLog } from '../../server/src/log.ts';
+import { plant } from '../../server/src/seed.ts';
+import {
+  bearer,
+  booksAreInOrder,
+  type House,
+  houseWithStripe,
+  type Org,
+  sessionEvent,
+} from './support/house.ts';
+import type { StripeSide } from './support/stripeSide.ts';
+
+describe('a ledger that differs from its entries', () => {
+  let house: House;
+  let stripe: StripeSide;
+  let org: Org;
+  let said = '';
+  before(async () => {
+    const sink = new Writable({
+      write(chunk: Buffer, _encoding, written) {
+        said += chunk.toString();
+        written();
+      },
+    });
+    const environment = { METRICS_TOKEN: 'metrics-of-the-tests' };
+    ({ house, stripe } = await houseWithStripe({ log: createLog('info', sink), environment }));
+  });
+  beforeEach(async () => {
+    org = await house.org();
+    said = '';
+  });
+  after(async () => {
+    await booksAreInOrder(house);
+    await house.close();
+  });
+
+  /** Behind the ledger's back, as a bad restore or a person with a database client would. */
+  const corrupt = (change = 1_000_000n) =>
+    house.database.transaction(async tx => {
+      await sql`alter table accounts disable trigger only_by_entries`.execute(tx);
+      await tx
+        .updateTable('accounts')
+        .set(row => ({ balance_ucr: row('balance_ucr', '-', change) }))
+        .where('org_id', '=', org.id)
+        .where('kind', '=', 'grant')
+        .execute();
+      await sql`alter table accounts enable trigger only_by_entries`.execute(tx);
+    });
+  const check = () => house.app.parts.bookKeeper.check();
+  const service = (path: string, body: object = {}) =>
+    house.post(`/v1/orgs/${org.id}${path}`, org.service, body);
+  const use = (event_id: string) => service('/usage', { event_id, amount_ucr: 1_000_000 });
+  const hold = (hold_id: string) => service('/holds', { hold_id, amount_ucr: 1_000_000, expires_in_s: 60 });
+  const entryCount = async () =>
+    (
+      await house.database.query
+        .selectFrom('ledger_entries')
+        .select('version')
+        .where('org_id', '=', org.id)
+        .execute()
+    ).length;
+
+  it('F71 is noticed, told to monitoring, and read from its entries', async () => {
+    await corrupt();
+    assert.equal((await house.balance(org)).available_ucr, 5_217_000_000, 'not noticed yet');
+    const etag = (await house.get(`/v1/orgs/${org.id}/balance`, org.admin)).headers['etag'];
+    await check();
+    assert.equal((await house.balance(org)).available_ucr, 5_218_000_000);
+    const again = await house.get(`/v1/orgs/${org.id}/balance`, org.admin, { 'if-none-match': String(etag) });
+    assert.equal(again.statusCode, 200, 'whoever has the wrong figure gets the right one');
+    const health = (await house.get('/health')).json();
+    assert.deepEqual([health.status, health.ledger.drift], ['degraded', true]);
+    const metrics = await house.get('/metrics', 'metrics-of-the-tests');
+    assert.match(metrics.body, /^credits_ledgers_frozen 1$/m);
+    assert.match(said, /"msg":"the ledger has drifted"/);
+    assert.match(said, /"msg":"the ledger is frozen until its balances are repaired"/);
+    await repairProjection(house.database, org.id);
+    await check();
+    assert.match((await house.get('/metrics', 'metrics-of-the-tests')).body, /^credits_ledgers_frozen 0$/m);
+  });
+
+  it('F71 is not bought for, used from, held from or granted to, and is again when it is repaired', async () => {
+    assert.equal((await hold('before')).statusCode, 200);
+    await corrupt();
+    await check();
+    const before = await entryCount();
+    for (const answer of [
+      await use('frozen'),
+      await hold('frozen'),
+      await service('/holds/before/finalize', { amount_ucr: 1 }),
+      await service('/holds/before/release'),
+      await house.buy(org),
+    ]) {
+      assert.deepEqual([answer.statusCode, answer.json().code], [503, 'ledger_frozen'], answer.body);
+      assert.ok(Number(answer.headers['retry-after']) > 0);
+    }
+    const granted = house.database.transaction(tx =>
+      house.app.parts.ledger.adjust(tx, org.id, { amountUcr: 1n, actor: 'ada', reason: 'test' }),
+    );
+    await assert.rejects(granted, { name: 'RequestRefused', problem: 'ledger_frozen' });
+    assert.equal(await entryCount(), before);
+
+    assert.deepEqual(await repairProjection(house.database, org.id), []);
+    await check();
+    for (const answer of [await use('after'), await hold('after'), await service('/holds/before/release')]) {
+      assert.equal(answer.statusCode, 200, answer.body);
+    }
+    assert.equal((await house.buy(org)).statusCode, 201);
+  });
+
+  it('F71 credits what was paid meanwhile once it is repaired', async () => {
+    const purchase = await house.bought(org);
+    const sessionId = await house.database.query
+      .selectFrom('purchases')
+      .select('session_id')
+      .where('purchase_id', '=', purchase.id)
+      .executeTakeFirstOrThrow();
+    stripe.double.pay(sessionId.session_id ?? '');
+    await corrupt();
+    await check();
+    const refused = await house.deliver(sessionEvent(sessionId.session_id ?? ''));
+    assert.equal(refused.statusCode, 503, 'so that Stripe sends it again');
+    await repairProjection(house.database, org.id);
+    await check();
+    assert.equal((await house.purchase(org, purchase.id)).status, 'credited');
+    assert.equal((await house.balance(org)).available_ucr, 10_218_000_000);
+  });
+
+  it('F71 leaves other organisations alone', async () => {
+    const other = await house.org();
+    await corrupt();
+    await check();
+    const url = `/v1/orgs/${other.id}/usage`;
+    assert.equal((await house.post(url, other.service, { event_id: 'e', amount_ucr: 1 })).statusCode, 200);
+    await repairProjection(house.database, org.id);
+    await check();
+  });
+
+  it('F71 stays readable when something falls due, and what fell due is posted after the repair', async () => {
+    assert.equal((await hold('short')).statusCode, 200);
+    await corrupt();
+    await check();
+    house.clock.advance(3_600_000);
+    await house.app.parts.dueDates.look();
+    assert.equal((await house.balance(org)).held_ucr, 1_000_000);
+    await repairProjection(house.database, org.id);
+    await check();
+    assert.equal((await house.balance(org)).held_ucr, 0);
+  });
+
+  it('F71 does not keep a server with a seed from starting, and the roles can still be put right', async () => {
+    await corrupt();
+    await check();
+    const id = org.id;
+    await plant(house.database, house.app.parts.ledger, house.clock.now, {
+      organisations: [
+        { id, name: 'Acme Robotics', opening_balance_ucr: 7, people: [], services: [], teams: [] },
+      ],
+    });
+    const max = (await house.get('/v1/me', org.member)).json().principal.id;
+    const url = `/v1/orgs/${org.id}/members/${max}/role`;
+    const payload = { role: 'admin' };
+    const answer = await house.app.inject({ method: 'PUT', url, headers: bearer(org.admin), payload });
+    assert.equal(answer.statusCode, 204);
+    await repairProjection(house.database, org.id);
+    await check();
+  });
+
+  it('F71 is not frozen by a check that was overtaken by the repair', async () => {
+    await corrupt();
+    const checking = check();
+    await repairProjection(house.database, org.id);
+    await checking;
+    assert.equal((await use('after')).statusCode, 200);
+    await check();
+  });
+
+  it('F71 finds holds that are open and hold nothing, which nobody but a person can explain', async () => {
+    assert.equal((await hold('lost')).statusCode, 200);
+    const close = (status: 'open' | 'released', closed_at: Date | null) =>
+      house.database.query
+        .updateTable('holds')
+        .set({ status, closed_at })
+        .where('org_id', '=', org.id)
+        .execute();
+    await close('released', house.clock.now());
+    const drifts = await verifyLedger(house.database.query, org.id);
+    assert.deepEqual(
+      drifts.map(({ where, expected, found }) => [where.replace(/gr_\w+/, 'gr'), expected, found]),
+      [['holds of hold:gr', 0n, 1_000_000n]],
+    );
+    assert.equal((await use('e')).statusCode, 200, 'its balance is right, so it is not frozen');
+    await close('open', null);
+    assert.deepEqual(await verifyLedger(house.database.query, org.id), []);
+  });
+});
