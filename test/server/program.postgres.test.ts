@@ -96,6 +96,11 @@ describe('the program on PostgreSQL', function () {
     assert.equal(help.code, 0);
     assert.match(help.said, /migrate {2}Brings.*\n[\s\S]*verify {3}Recomputes/);
     assert.equal(unknown.code, 2);
+    const misplaced = await Promise.all([command('migrate', '--repair'), command('serve', 'twice')]);
+    assert.deepEqual(
+      misplaced.map(({ code }) => code),
+      [2, 2],
+    );
   });
 
   it('F70 verify changes no schema, and says what to do first', async () => {
@@ -163,6 +168,18 @@ describe('the program on PostgreSQL', function () {
     const bad = await command('verify');
     assert.equal(bad.code, 1);
     assert.match(bad.said, /org_acme: account usage is 1, and should be 0\./);
+    const repaired = await command('verify', '--repair');
+    assert.deepEqual(
+      [repaired.code, repaired.said.trim().split('\n')],
+      [
+        0,
+        [
+          'org_acme: its balances are rebuilt from its entries, and its ledger is open again.',
+          'The books are in order: every balance is the sum of its entries.',
+        ],
+      ],
+    );
+    assert.equal((await command('verify')).code, 0);
   });
 
   it('says what is wrong when PostgreSQL cannot be reached, without its password', async () => {
