@@ -11,6 +11,7 @@ import type { Database } from './database/database.ts';
 import { EventStreams } from './eventStreams.ts';
 import { IdentityProviders } from './identity/provider.ts';
 import { SignInReturns } from './identity/signInReturns.ts';
+import { AccessTokens } from './identity/tokens.ts';
 import { newId } from './ids.ts';
 import { BookKeeper } from './ledger/bookKeeper.ts';
 import { DueDates } from './ledger/dueDates.ts';
@@ -37,6 +38,7 @@ import { portalRoutes } from './routes/portal.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
 import { returnRoutes } from './routes/returnPage.ts';
 import { signInRoutes } from './routes/signIn.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 
@@ -130,6 +132,7 @@ export async function buildApp({
     identity: config.identity,
     signInReturns: new SignInReturns(database, clock, config.returnUriSchemes),
   });
+  await app.register(tokenRoutes, { access, tokens: new AccessTokens(database, clock) });
   await app.register(balanceRoutes, { access, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(portalRoutes, { access, purchases });

@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto';
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** `pur_01jd…`: 48 bits of milliseconds, then 80 bits of chance. Later ids sort after earlier ones. */
-export function newId(prefix: 'pur' | 'gr' | 'adj' | 'req' | 'srv', at: Date): string {
+export function newId(prefix: 'pur' | 'gr' | 'adj' | 'req' | 'srv' | 'usr' | 'svc', at: Date): string {
   let time = '';
   for (let rest = at.getTime(), digit = 0; digit < 10; digit++, rest = Math.floor(rest / 32)) {
     time = ALPHABET.charAt(rest % 32) + time;

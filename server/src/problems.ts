@@ -57,6 +57,11 @@ export const sentences: Record<ProblemCode, { readonly title: string; readonly d
     detail: 'No such organisation is visible to this token.',
   },
   purchase_not_found: { title: 'Purchase not found', detail: 'No such purchase is visible to this token.' },
+  token_not_found: { title: 'Token not found', detail: 'No such token is visible to this one.' },
+  too_many_tokens: {
+    title: 'Too many tokens',
+    detail: 'Revoke one that is no longer used first.',
+  },
   purchase_not_open: {
     title: 'Purchase no longer open',
     detail: 'The payment has already been made, so it cannot be canceled.',

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Principal } from '../access.ts';
-import { note } from '../audit.ts';
+import { noteEverywhere } from '../audit.ts';
 import type { Database } from '../database/database.ts';
 import type { Identity } from './provider.ts';
 
@@ -53,17 +53,7 @@ async function firstMatch(database: Database, identity: Identity, at: Date): Pro
     if (numInsertedOrUpdatedRows === 0n) {
       return false;
     }
-    const memberships = await tx
-      .selectFrom('organisations')
-      .innerJoin('memberships', 'memberships.org_id', 'organisations.org_id')
-      .select('organisations.org_id')
-      .where('memberships.principal_id', '=', person.id)
-      .orderBy('organisations.org_id')
-      .forUpdate('organisations')
-      .execute();
-    for (const { org_id } of memberships) {
-      await note(tx, org_id, { action: 'user.linked', actor: person.id, details: { issuer } }, at);
-    }
+    await noteEverywhere(tx, person.id, { action: 'user.linked', actor: person.id, details: { issuer } }, at);
     return true;
   });
   // Another request of the same person may have been faster.
