@@ -1,9 +1,16 @@
 // The table of contents of the house: every part, what it is given, and the routes that lead to it.
+import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
+import underPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type Stripe from 'stripe';
-import { CREDITS_VERSION, paths } from '../../protocol/api.ts';
+import {
+  CREDITS_VERSION,
+  IDEMPOTENCY_KEY_HEADER,
+  IDEMPOTENCY_REPLAYED_HEADER,
+  paths,
+} from '../../protocol/api.ts';
 import { Access } from './access.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
@@ -18,7 +25,7 @@ import { DueDates } from './ledger/dueDates.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { measure } from './metrics.ts';
 import { describeApi } from './openapi.ts';
-import { answerBadAddress, answerProblems } from './problems.ts';
+import { answerBadAddress, answerProblems, RequestRefused } from './problems.ts';
 import { Customers } from './purchases/customers.ts';
 import { Fulfilment } from './purchases/fulfilment.ts';
 import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
@@ -54,6 +61,8 @@ export interface AppOptions {
 }
 
 export type App = Awaited<ReturnType<typeof buildApp>>;
+
+const ALWAYS_ANSWERED = new Set(['/health', '/metrics']);
 
 export async function buildApp({
   config,
@@ -92,6 +101,36 @@ export async function buildApp({
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
   });
+  await app.register(underPressure, {
+    maxEventLoopDelay: config.maxEventLoopDelayMs,
+    pressureHandler: async request => {
+      // Whoever watches over the server still hears from it.
+      if (!ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
+        throw new RequestRefused('unavailable', { retry_after_s: 2 });
+      }
+    },
+  });
+  if (config.corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: [...config.corsOrigins],
+      methods: ['GET', 'POST', 'DELETE'],
+      allowedHeaders: [
+        'authorization',
+        'content-type',
+        'if-none-match',
+        'last-event-id',
+        IDEMPOTENCY_KEY_HEADER,
+      ],
+      exposedHeaders: [
+        'etag',
+        'location',
+        'retry-after',
+        'www-authenticate',
+        'credits-version',
+        IDEMPOTENCY_REPLAYED_HEADER,
+      ],
+    });
+  }
   await limitRates(app, config.rateLimits);
   await describeApi(app);
 

@@ -13,6 +13,10 @@ export interface Config {
   readonly postgres: PostgresConfig | undefined;
   readonly logLevel: string;
   readonly rateLimits: RateLimits;
+  /** Web pages that may ask from a browser. */
+  readonly corsOrigins: readonly string[];
+  /** Later than this, and requests are turned away at once. */
+  readonly maxEventLoopDelayMs: number;
   /** Absent: nothing is measured. */
   readonly metricsToken: string | undefined;
   readonly heartbeatMs: number;
@@ -142,6 +146,16 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     "Requests with one person's token, or without one from one address, before 429 rate_limited.",
   ],
   ['RATE_LIMIT_SERVICE_PER_MINUTE', '60000', "The same for one service's token, such as a gateway's."],
+  [
+    'CORS_ORIGINS',
+    '',
+    'Origins of web pages that may ask this server from a browser, comma separated. Editors need none.',
+  ],
+  [
+    'MAX_EVENT_LOOP_DELAY_MS',
+    '1000',
+    'When the process is this far behind with its work, requests are answered 503 at once.',
+  ],
   [
     'OIDC_ISSUERS',
     '',
@@ -310,6 +324,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     faults.push('METRICS_TOKEN must be at least 16 visible characters without spaces.');
   }
 
+  const corsOrigins = list('CORS_ORIGINS').flatMap(item => origin('CORS_ORIGINS', item)?.origin ?? []);
+
   const issuers = list('OIDC_ISSUERS');
   for (const issuer of issuers) {
     const url = URL.parse(issuer);
@@ -359,6 +375,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       perMinute: integer('RATE_LIMIT_PER_MINUTE', 1, 1_000_000_000),
       servicePerMinute: integer('RATE_LIMIT_SERVICE_PER_MINUTE', 1, 1_000_000_000),
     },
+    corsOrigins,
+    maxEventLoopDelayMs: integer('MAX_EVENT_LOOP_DELAY_MS', 1, 60_000),
     metricsToken,
     heartbeatMs: integer('HEARTBEAT_MS', 50, 300_000),
     reconcileMs: integer('RECONCILE_MS', 50, 86_400_000),
@@ -429,12 +447,18 @@ export function isLoopback(hostname: string): boolean {
   );
 }
 
-export function helpText(): string {
+/** @param commands what operators do by hand, by name */
+export function helpText(
+  commands: Readonly<Record<string, { readonly usage: string; readonly meaning: string }>> = {},
+): string {
   const width = Math.max(...variables.map(([name]) => name.length));
   const lines = variables.map(
     ([name, fallback, meaning]) => `  ${name.padEnd(width)}  ${meaning}${fallback ? ` [${fallback}]` : ''}`,
   );
-  return `Usage: credits-server [serve|migrate|verify] [--help]
+  const byHand = Object.entries(commands).map(
+    ([name, { usage, meaning }]) => `  ${`${name} ${usage}`.trim()}\n           ${meaning}`,
+  );
+  return `Usage: credits-server [serve|migrate|verify|COMMAND …] [--json] [--help]
 
 Commands:
   serve    Serves the credits API, takes Stripe's webhooks and keeps the ledger. Stops on SIGINT or SIGTERM.
@@ -443,7 +467,11 @@ Commands:
   verify   Recomputes every balance from the ledger's entries and ends: with 0 when the books are in order,
            with 1 when anything differs or could not be looked at.
 
+By hand, each noted in the audit log as the operator's (with the embedded database while no server runs):
+${byHand.join('\n')}
+
 Options:
+  --json  The result of such a command as JSON, for programs.
   --help  This text.
 
 Environment:

@@ -1,6 +1,8 @@
 // The program: reads the configuration, opens the database, and serves, migrates or verifies. A server stops in order
 // when told to.
 import { buildApp } from './app.ts';
+import { adminCommands, findAdminCommand, readOptions, runAdminCommand } from './cli/commands.ts';
+import { CommandRefused } from './cli/options.ts';
 import { systemClock } from './clock.ts';
 import { type Config, ConfigFaults, helpText, readConfig } from './config.ts';
 import type { Warnings } from './database/bell.ts';
@@ -11,6 +13,7 @@ import { openPostgres } from './database/postgres.ts';
 import { SchemaBroken } from './database/schema.ts';
 import { verifyLedger } from './ledger/verify.ts';
 import { createLog } from './log.ts';
+import { RequestRefused } from './problems.ts';
 import { plant, readSeedFile, SeedFault } from './seed.ts';
 
 async function serve(config: Config): Promise<void> {
@@ -70,6 +73,23 @@ async function verify(config: Config): Promise<void> {
   }
 }
 
+/** With the embedded database only while no server runs, with PostgreSQL at any time. */
+async function administrate(words: readonly string[]): Promise<void> {
+  const found = findAdminCommand(words);
+  if (!found) {
+    throw new CommandRefused(`There is no command "${words.slice(0, 2).join(' ')}": see --help.`);
+  }
+  // What was typed wrong is told before a database is opened.
+  const options = readOptions(found.command, found.rest);
+  const config = readConfig(process.env);
+  const database = await openDatabase(config, createLog(config.logLevel));
+  try {
+    console.log(await runAdminCommand(database, systemClock, found.command, options));
+  } finally {
+    await database.close();
+  }
+}
+
 function openDatabase(config: Config, log: Warnings, opening?: Opening): Promise<Database> {
   return config.postgres
     ? openPostgres(config.postgres, log, opening)
@@ -90,7 +110,7 @@ function explain(error: unknown): string {
     ].join('\n');
   }
   if (error instanceof DataDirectoryLocked) {
-    return `${error.message} Stop it first, or choose another DATA_DIR.`;
+    return `${error.message} Stop it first, or choose another DATA_DIR. (With DATABASE_URL, commands work beside running servers; tokens can also be managed over the API.)`;
   }
   if (error instanceof SchemaTooNew) {
     return `${error.message} Start that version, or restore a backup.`;
@@ -108,7 +128,7 @@ function explain(error: unknown): string {
   if (error instanceof DatabaseUnavailable) {
     return `PostgreSQL cannot be reached: ${reasonOf(error.cause)}. Is it running, and is DATABASE_URL right?`;
   }
-  if (error instanceof SeedFault) {
+  if (error instanceof SeedFault || error instanceof CommandRefused || error instanceof RequestRefused) {
     return error.message;
   }
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error) {
@@ -136,16 +156,16 @@ const [argument = 'serve', ...more] = process.argv.slice(2);
 const command = Object.hasOwn(commands, argument) ? commands[argument] : undefined;
 const helpAsked = [argument, ...more].some(word => word === '--help' || word === '-h');
 if (helpAsked) {
-  console.log(helpText());
-} else if (command === undefined || more.length > 0) {
+  console.log(helpText(adminCommands));
+} else if (argument.startsWith('-') || (command !== undefined && more.length > 0)) {
   const unknown = command === undefined ? argument : more[0];
   console.error(`Unknown argument ${unknown}. The server is configured by its environment: see --help.`);
   process.exitCode = 2;
 } else {
   try {
-    await command(readConfig(process.env));
+    await (command ? command(readConfig(process.env)) : administrate([argument, ...more]));
   } catch (error) {
     console.error(explain(error));
-    process.exit(1);
+    process.exit(error instanceof CommandRefused ? 2 : 1);
   }
 }

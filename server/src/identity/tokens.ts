@@ -43,9 +43,13 @@ export class AccessTokens {
     return rows.map(onTheWire);
   }
 
-  async issueToPerson(person: Principal, order: TokenOrder): Promise<NewAccessToken> {
+  async issueToPerson(
+    person: Principal,
+    order: TokenOrder,
+    actor: string = person.id,
+  ): Promise<NewAccessToken> {
     await this.#checkRoom({ principalId: person.id });
-    return this.#database.transaction(tx => this.#issue(tx, person, order, person.id));
+    return this.#database.transaction(tx => this.#issue(tx, person, order, actor));
   }
 
   /** Each token is a service of its own, so that the ledger and the audit log tell them apart. */
