@@ -153,7 +153,7 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   ],
   [
     'MAX_EVENT_LOOP_DELAY_MS',
-    '1000',
+    '2000',
     'When the process is this far behind with its work, requests are answered 503 at once.',
   ],
   [

@@ -31,14 +31,15 @@ describe('a server that is behind with its work', () => {
       const until = performance.now() + 100;
       while (performance.now() < until);
     };
-    await eventually(async () => {
-      block();
-      const answer = await house.get(paths.meta());
-      assert.deepEqual(
-        [answer.statusCode, answer.json().code, answer.headers['retry-after']],
-        [503, 'unavailable', '2'],
-      );
-    });
+    const answer = await eventually(
+      'the server turns a request away',
+      () => {
+        block();
+        return house.get(paths.meta());
+      },
+      ({ statusCode }) => statusCode === 503,
+    );
+    assert.deepEqual([answer.json().code, answer.headers['retry-after']], ['unavailable', '2']);
     assert.equal((await house.get('/health')).statusCode, 200);
     await house.close();
   });

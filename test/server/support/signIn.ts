@@ -108,10 +108,12 @@ export class IdentitySide {
         next = { url: next.url, form: { email, password: PASSWORD } };
       } else if (html.includes('>Allow<')) {
         next = { url: next.url, form: { allow: '1' } };
-      } else if (html.includes('op.deviceConfirmForm')) {
-        const field = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(html)?.[1] ?? '';
-        const form = { xsrf: field('xsrf'), user_code: field('user_code'), confirm: 'yes' };
-        next = { url: next.url, form };
+      } else if (html.includes('name="xsrf"')) {
+        // First the code, taken from the address, and then that it is the one in the editor.
+        const xsrf = /name="xsrf" value="([^"]*)"/.exec(html)?.[1] ?? '';
+        const user_code = next.url.searchParams.get('user_code') ?? '';
+        const confirm = html.includes('op.deviceConfirmForm') ? { confirm: 'yes' } : {};
+        next = { url: next.url, form: { xsrf, user_code, ...confirm } };
       } else {
         assert.equal(answer.status, 200, html);
         return next.url;
