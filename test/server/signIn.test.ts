@@ -58,7 +58,7 @@ describe('signing in by an identity provider', () => {
     assert.equal((await house.get(paths.me(), access_token)).json().principal.id, adaId);
   });
 
-  it('T15 refuses a request without PKCE, and gives a code once', async () => {
+  it('T15 refuses a request without PKCE, and takes any port of this machine', async () => {
     const bare = await provider.answerTo(ada.email, { redirect_uri: REDIRECT_URI, scope: 'openid' });
     assert.equal(bare.searchParams.get('error'), 'invalid_request');
     const { access_token } = await provider.signIn(ada.email, {

@@ -131,7 +131,7 @@ export class IdentitySide {
   async ask(
     path: string,
     form: Record<string, string>,
-  ): Promise<{ status: number; body: Record<string, string> }> {
+  ): Promise<{ status: number; body: Partial<Record<string, string>> }> {
     const answer = await fetch(this.issuer.url + path, {
       method: 'POST',
       body: new URLSearchParams({ client_id: CLIENT_ID, ...form }),
