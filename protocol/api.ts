@@ -93,6 +93,40 @@ export type CreateSignInReturn = z.infer<typeof CreateSignInReturn>;
 export const SignInReturn = z.object({ expires_at: time });
 export type SignInReturn = z.infer<typeof SignInReturn>;
 
+// ---- GET, POST /v1/me/tokens, /v1/orgs/{org}/tokens; DELETE …/{token}
+
+export const CreateToken = z.object({
+  /** What people know it by. */
+  name: z.string().check(z.minLength(1), z.maxLength(100)),
+  /** Of one's own: no more than the asker's token has. A service's: reading and reporting usage at most. */
+  scopes: z.array(z.enum(scopes)).check(z.minLength(1), z.maxLength(scopes.length)),
+  /** Never longer than a token of this server that asks for it. */
+  expires_in_days: z.int().check(z.minimum(1), z.maximum(366)),
+});
+export type CreateToken = z.infer<typeof CreateToken>;
+
+export const AccessToken = z.object({
+  id,
+  name: z.nullable(text),
+  /** Null for all that its owner may. */
+  scopes: z.nullable(z.array(z.string())),
+  /** The service it is of, or the asker. */
+  principal_id: id,
+  created_at: time,
+  expires_at: z.nullable(time),
+  /** To within some minutes; null when it never was. */
+  last_used_at: z.nullable(time),
+});
+export type AccessToken = z.infer<typeof AccessToken>;
+
+/** The only answer that ever holds the token itself. */
+export const NewAccessToken = z.extend(AccessToken, { token: z.string() });
+export type NewAccessToken = z.infer<typeof NewAccessToken>;
+
+/** Those that have been neither revoked nor expired, newest first. */
+export const AccessTokenList = z.object({ data: z.array(AccessToken) });
+export type AccessTokenList = z.infer<typeof AccessTokenList>;
+
 // ---- GET /v1/orgs/{org}/balance
 
 /** A part of the answer that may be unknown: `unavailable` with a reason is never to be read as zero. */
@@ -536,12 +570,14 @@ export const problemStatus = {
   org_not_found: 404,
   purchase_not_found: 404,
   team_not_found: 404,
+  token_not_found: 404,
   hold_not_open: 409,
   last_admin: 409,
   purchase_not_open: 409,
   purchasing_blocked: 409,
   quote_changed: 409,
   request_in_progress: 409,
+  too_many_tokens: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
   amount_out_of_range: 422,
@@ -580,6 +616,10 @@ export const paths = {
   me: () => '/v1/me',
   protectedResource: () => '/.well-known/oauth-protected-resource',
   signInReturns: () => '/v1/sign-in-returns',
+  myTokens: () => '/v1/me/tokens',
+  myToken: (token: string) => `${paths.myTokens()}/${encodeURIComponent(token)}`,
+  tokens: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/tokens`,
+  token: (org: string, token: string) => `${paths.tokens(org)}/${encodeURIComponent(token)}`,
   balance: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/balance`,
   purchaseOptions: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/purchase-options`,
   purchases: (org: string) => `/v1/orgs/${encodeURIComponent(org)}/purchases`,

@@ -1,21 +1,31 @@
 // The table of contents of the house: every part, what it is given, and the routes that lead to it.
+import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
+import underPressure from '@fastify/under-pressure';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type Stripe from 'stripe';
-import { CREDITS_VERSION } from '../../protocol/api.ts';
+import {
+  CREDITS_VERSION,
+  IDEMPOTENCY_KEY_HEADER,
+  IDEMPOTENCY_REPLAYED_HEADER,
+  paths,
+} from '../../protocol/api.ts';
 import { Access } from './access.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import { EventStreams } from './eventStreams.ts';
+import { IdentityProviders } from './identity/provider.ts';
+import { SignInReturns } from './identity/signInReturns.ts';
+import { AccessTokens } from './identity/tokens.ts';
 import { newId } from './ids.ts';
 import { BookKeeper } from './ledger/bookKeeper.ts';
 import { DueDates } from './ledger/dueDates.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { measure } from './metrics.ts';
 import { describeApi } from './openapi.ts';
-import { answerBadAddress, answerProblems } from './problems.ts';
+import { answerBadAddress, answerProblems, RequestRefused } from './problems.ts';
 import { Customers } from './purchases/customers.ts';
 import { Fulfilment } from './purchases/fulfilment.ts';
 import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
@@ -36,7 +46,9 @@ import { portalRoutes } from './routes/portal.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
 import { returnRoutes } from './routes/returnPage.ts';
 import { settingsRoutes } from './routes/settings.ts';
+import { signInRoutes } from './routes/signIn.ts';
 import { teamRoutes } from './routes/teams.ts';
+import { tokenRoutes } from './routes/tokens.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 
@@ -52,6 +64,8 @@ export interface AppOptions {
 }
 
 export type App = Awaited<ReturnType<typeof buildApp>>;
+
+const ALWAYS_ANSWERED = new Set(['/health', '/metrics']);
 
 export async function buildApp({
   config,
@@ -76,7 +90,7 @@ export async function buildApp({
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  answerProblems(app);
+  answerProblems(app, config.identity && config.identity.resource + paths.protectedResource());
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -90,10 +104,41 @@ export async function buildApp({
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
   });
+  await app.register(underPressure, {
+    maxEventLoopDelay: config.maxEventLoopDelayMs,
+    pressureHandler: async request => {
+      // Whoever watches over the server still hears from it.
+      if (!ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
+        throw new RequestRefused('unavailable', { retry_after_s: 2 });
+      }
+    },
+  });
+  if (config.corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: [...config.corsOrigins],
+      methods: ['GET', 'POST', 'DELETE'],
+      allowedHeaders: [
+        'authorization',
+        'content-type',
+        'if-none-match',
+        'last-event-id',
+        IDEMPOTENCY_KEY_HEADER,
+      ],
+      exposedHeaders: [
+        'etag',
+        'location',
+        'retry-after',
+        'www-authenticate',
+        'credits-version',
+        IDEMPOTENCY_REPLAYED_HEADER,
+      ],
+    });
+  }
   await limitRates(app, config.rateLimits);
   await describeApi(app);
 
-  const access = new Access(database.query, clock);
+  const providers = config.identity && new IdentityProviders(config.identity, clock);
+  const access = new Access({ database, clock, providers });
   const ledger = new Ledger(clock);
   const dueDates = new DueDates({ database, ledger, clock, log: app.log });
   const bookKeeper = new BookKeeper(database, clock, app.log);
@@ -124,7 +169,12 @@ export async function buildApp({
   if (config.metricsToken !== undefined) {
     measure(app, { token: config.metricsToken, database, streams, bookKeeper, reconciler });
   }
-  await app.register(metaRoutes, { access, payments });
+  await app.register(metaRoutes, { config, access, payments });
+  await app.register(signInRoutes, {
+    identity: config.identity,
+    signInReturns: new SignInReturns(database, clock, config.returnUriSchemes),
+  });
+  await app.register(tokenRoutes, { access, tokens: new AccessTokens(database, clock) });
   await app.register(balanceRoutes, { access, database, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(portalRoutes, { access, purchases });

@@ -29,6 +29,21 @@ export async function note(tx: Tx, orgId: string, deed: Deed, at: Date): Promise
     .execute();
 }
 
+/** In every organisation that the principal is a member of: what one can do in them has changed. */
+export async function noteEverywhere(tx: Tx, principalId: string, deed: Deed, at: Date): Promise<void> {
+  const organisations = await tx
+    .selectFrom('organisations')
+    .innerJoin('memberships', 'memberships.org_id', 'organisations.org_id')
+    .select('organisations.org_id')
+    .where('memberships.principal_id', '=', principalId)
+    .orderBy('organisations.org_id')
+    .forUpdate('organisations')
+    .execute();
+  for (const { org_id } of organisations) {
+    await note(tx, org_id, deed, at);
+  }
+}
+
 /** Newest first. */
 export async function readAudit(
   query: Query,

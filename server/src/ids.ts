@@ -4,8 +4,10 @@ import { createHash, randomBytes } from 'node:crypto';
 /** Crockford's base 32, lower case: no i, l, o, u. Source: https://github.com/ulid/spec */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
+type Prefix = 'pur' | 'gr' | 'adj' | 'req' | 'srv' | 'usr' | 'svc' | 'team' | 'bud';
+
 /** `pur_01jd…`: 48 bits of milliseconds, then 80 bits of chance. Later ids sort after earlier ones. */
-export function newId(prefix: 'pur' | 'gr' | 'adj' | 'req' | 'srv' | 'team' | 'bud', at: Date): string {
+export function newId(prefix: Prefix, at: Date): string {
   let time = '';
   for (let rest = at.getTime(), digit = 0; digit < 10; digit++, rest = Math.floor(rest / 32)) {
     time = ALPHABET.charAt(rest % 32) + time;

@@ -53,5 +53,7 @@ function describeError(error: unknown): unknown {
 }
 
 function hideTokens(text: string): string {
-  return text.replace(/\b(crd_(?:pat|svc)|[sr]k_(?:live|test)|whsec)_[0-9A-Za-z_-]+/g, '$1_[redacted]');
+  return text
+    .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, '[redacted]')
+    .replace(/\b(crd_(?:pat|svc)|[sr]k_(?:live|test)|whsec)_[0-9A-Za-z_-]+/g, '$1_[redacted]');
 }

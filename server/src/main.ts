@@ -1,7 +1,8 @@
 // The program: reads the configuration, opens the database, and serves, migrates or verifies. A server stops in order
 // when told to.
-import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { buildApp } from './app.ts';
+import { adminCommands, findAdminCommand, readOptions, runAdminCommand } from './cli/commands.ts';
+import { CommandRefused, type OptionList, Options } from './cli/options.ts';
 import { systemClock } from './clock.ts';
 import { type Config, ConfigFaults, helpText, readConfig } from './config.ts';
 import type { Warnings } from './database/bell.ts';
@@ -19,6 +20,7 @@ import {
   verifyLedger,
 } from './ledger/verify.ts';
 import { createLog } from './log.ts';
+import { RequestRefused } from './problems.ts';
 import { plant, readSeedFile, SeedFault } from './seed.ts';
 
 async function serve(config: Config): Promise<void> {
@@ -54,9 +56,10 @@ async function serve(config: Config): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
-async function migrateOnly(config: Config, { 'grant-to': role }: Options): Promise<void> {
+async function migrateOnly(options: Options, config: Config): Promise<void> {
+  const role = options.has('grant-to') ? options.text('grant-to') : undefined;
   if (role !== undefined && !config.postgres) {
-    throw new UsageFault(
+    throw new CommandRefused(
       '--grant-to is for PostgreSQL: the embedded database has no roles. Set DATABASE_URL.',
     );
   }
@@ -72,11 +75,11 @@ async function migrateOnly(config: Config, { 'grant-to': role }: Options): Promi
   console.log(`The schema is up to date. Data: ${whereDataIs(config)}.`);
 }
 
-async function verify(config: Config, { repair = false }: Options): Promise<void> {
+async function verify(options: Options, config: Config): Promise<void> {
   const database = await openDatabase(config, createLog(config.logLevel), { apply: false });
   try {
     const found = await verifyLedger(database.longReads);
-    const drifts = repair ? await repaired(database, found) : found;
+    const drifts = options.has('repair') ? await repaired(database, found) : found;
     for (const { orgId, where, expected, found } of drifts) {
       console.log(`${orgId}: ${where} is ${found}, and should be ${expected}.`);
     }
@@ -101,9 +104,21 @@ async function repaired(database: Database, found: readonly Drift[]): Promise<re
   return verifyLedger(database.longReads);
 }
 
-/** The arguments are not what the command takes. */
-class UsageFault extends Error {
-  override readonly name = 'UsageFault';
+/** With the embedded database only while no server runs, with PostgreSQL at any time. */
+async function administrate(words: readonly string[]): Promise<void> {
+  const found = findAdminCommand(words);
+  if (!found) {
+    throw new CommandRefused(`There is no command "${words.slice(0, 2).join(' ')}": see --help.`);
+  }
+  // What was typed wrong is told before a database is opened.
+  const options = readOptions(found.command, found.rest);
+  const config = readConfig(process.env);
+  const database = await openDatabase(config, createLog(config.logLevel));
+  try {
+    console.log(await runAdminCommand(database, systemClock, found.command, options));
+  } finally {
+    await database.close();
+  }
 }
 
 function openDatabase(config: Config, log: Warnings, opening?: Opening): Promise<Database> {
@@ -126,7 +141,7 @@ function explain(error: unknown): string {
     ].join('\n');
   }
   if (error instanceof DataDirectoryLocked) {
-    return `${error.message} Stop it first, or choose another DATA_DIR.`;
+    return `${error.message} Stop it first, or choose another DATA_DIR. (With DATABASE_URL, commands work beside running servers; tokens can also be managed over the API.)`;
   }
   if (error instanceof SchemaTooNew) {
     return `${error.message} Start that version, or restore a backup.`;
@@ -144,7 +159,7 @@ function explain(error: unknown): string {
   if (error instanceof DatabaseUnavailable) {
     return `PostgreSQL cannot be reached: ${reasonOf(error.cause)}. Is it running, and is DATABASE_URL right?`;
   }
-  if (error instanceof SeedFault || error instanceof UsageFault) {
+  if (error instanceof SeedFault || error instanceof CommandRefused || error instanceof RequestRefused) {
     return error.message;
   }
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' && 'port' in error) {
@@ -162,46 +177,32 @@ function reasonOf(cause: unknown): string {
   return (cause instanceof Error && cause.message) || code || 'unknown';
 }
 
-interface Options {
-  readonly 'grant-to'?: string;
-  readonly repair?: boolean;
-}
-
 interface Command {
-  readonly run: (config: Config, options: Options) => Promise<void>;
-  /** As `parseArgs` wants them. */
-  readonly options: NonNullable<ParseArgsConfig['options']>;
+  readonly options: OptionList;
+  readonly run: (options: Options, config: Config) => Promise<void>;
 }
 
 const commands: Readonly<Record<string, Command>> = {
-  serve: { run: serve, options: {} },
-  migrate: { run: migrateOnly, options: { 'grant-to': { type: 'string' } } },
-  verify: { run: verify, options: { repair: { type: 'boolean' } } },
+  serve: { options: {}, run: (_, config) => serve(config) },
+  migrate: { options: { 'grant-to': 'optional' }, run: migrateOnly },
+  verify: { options: { repair: 'flag' }, run: verify },
 };
 
 const [argument = 'serve', ...more] = process.argv.slice(2);
 const command = Object.hasOwn(commands, argument) ? commands[argument] : undefined;
 const helpAsked = [argument, ...more].some(word => word === '--help' || word === '-h');
 if (helpAsked) {
-  console.log(helpText());
-} else if (command === undefined || optionsOf(command, more) === undefined) {
-  const unknown = command === undefined ? argument : more.join(' ');
-  console.error(`Unknown argument ${unknown}. The server is configured by its environment: see --help.`);
+  console.log(helpText(adminCommands));
+} else if (argument.startsWith('-')) {
+  console.error(`Unknown argument ${argument}. The server is configured by its environment: see --help.`);
   process.exitCode = 2;
 } else {
   try {
-    await command.run(readConfig(process.env), optionsOf(command, more) ?? {});
+    await (command
+      ? command.run(new Options(more, command.options), readConfig(process.env))
+      : administrate([argument, ...more]));
   } catch (error) {
     console.error(explain(error));
-    process.exit(1);
-  }
-}
-
-/** Undefined when there is one that the command does not take. */
-function optionsOf({ options }: Command, args: string[]): Options | undefined {
-  try {
-    return parseArgs({ args, options, strict: true }).values;
-  } catch {
-    return undefined;
+    process.exit(error instanceof CommandRefused ? 2 : 1);
   }
 }

@@ -31,7 +31,8 @@ const Seed = z.strictObject({
           name: z.string(),
           email: z.nullable(z.string()),
           role: z.enum(['admin', 'team_owner', 'team_lead', 'user']),
-          token: z.string().check(z.regex(/^crd_pat_[0-9A-Za-z_-]{16,200}$/)),
+          /** Without one the person signs in by the identity provider. */
+          token: z.optional(z.string().check(z.regex(/^crd_pat_[0-9A-Za-z_-]{16,200}$/))),
           budget: z.optional(SetBudget),
         }),
       ),
@@ -98,7 +99,8 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
       for (const [place, { token, role, id, kind, name, email }] of members.entries()) {
         // A millisecond apart, so that the file's order is the order of seniority.
         const at = new Date(clock().getTime() + place);
-        await admit(tx, { orgId: organisation.id, principal: { id, kind, name, email }, role, token }, at);
+        const principal = { id, kind, name, email };
+        await admit(tx, { orgId: organisation.id, principal, role, ...(token && { token }) }, at);
       }
       if (organisation.opening_balance_ucr) {
         await ledger.grant(tx, organisation.id, {
@@ -132,7 +134,8 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
 async function plantTeams(tx: Tx, organisation: Seed['organisations'][number], at: Date): Promise<void> {
   const { id: orgId, name: orgName, teams = [], people } = organisation;
   const principal = { id: 'seed', kind: 'service', name: 'Seed', email: null } as const;
-  const member: Member = { principal, orgId, orgName, role: 'admin' };
+  const credential = { scopes: undefined, expiresAt: null };
+  const member: Member = { principal, orgId, orgName, role: 'admin', credential };
   for (const team of teams) {
     const created = await tx
       .insertInto('teams')

@@ -5,6 +5,7 @@ import { ledgerSchema } from './migrations/0001_ledger.ts';
 import { purchasesSchema } from './migrations/0002_purchases.ts';
 import { ledgerRulesSchema } from './migrations/0003_ledger_rules.ts';
 import { paymentsSchema } from './migrations/0004_payments.ts';
+import { identitySchema } from './migrations/0005_identity.ts';
 import { organisationSchema } from './migrations/0006_organisation.ts';
 import { checkSchema, SchemaBroken } from './schema.ts';
 import { sqlState } from './sqlState.ts';
@@ -19,6 +20,7 @@ const migrations: Record<string, Step> = {
   '0002_purchases': statements(purchasesSchema),
   '0003_ledger_rules': statements(ledgerRulesSchema),
   '0004_payments': statements(paymentsSchema),
+  '0005_identity': statements(identitySchema),
   '0006_organisation': statements(organisationSchema),
 };
 

@@ -1,0 +1,369 @@
+// What operators do by hand: organisations, people, tokens, credits. Each command is one transaction, noted in the audit log.
+import { scopes } from '../../../protocol/api.ts';
+import { UCR_PER_CREDIT } from '../../../protocol/units.ts';
+import { admit, type Principal } from '../access.ts';
+import { note } from '../audit.ts';
+import type { Clock } from '../clock.ts';
+import type { Database, Tx } from '../database/database.ts';
+import { AccessTokens, type Owner } from '../identity/tokens.ts';
+import { newId } from '../ids.ts';
+import { Ledger } from '../ledger/ledger.ts';
+import { CommandRefused, type OptionList, Options } from './options.ts';
+
+/** Told as it is with --json, else as lines of `name value`. */
+type Result = Readonly<Record<string, unknown>> | ReadonlyArray<Readonly<Record<string, unknown>>>;
+
+interface Desk {
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly tokens: AccessTokens;
+  readonly clock: Clock;
+}
+
+interface Command {
+  readonly options: OptionList;
+  /** For --help, behind the name. */
+  readonly usage: string;
+  readonly meaning: string;
+  run(desk: Desk, options: Options): Promise<Result>;
+}
+
+const OPERATOR = 'operator';
+const personRoles = ['admin', 'team_owner', 'team_lead', 'user'] as const;
+
+export const adminCommands: Readonly<Record<string, Command>> = {
+  'orgs add': {
+    options: { name: 'needed', id: 'optional' },
+    usage: '--name NAME [--id org_…]',
+    meaning: 'Opens an organisation, with nothing in it.',
+    async run({ database, ledger }, options) {
+      const id = options.text('id', `org_${newId('usr', new Date()).slice('usr_'.length)}`);
+      if (!/^org_[0-9A-Za-z_-]{1,80}$/.test(id)) {
+        throw new CommandRefused(
+          `--id must begin with org_ and hold letters, digits, _ and - only, not "${id}".`,
+        );
+      }
+      if (await nameOf(database, id)) {
+        throw new CommandRefused(`There is an organisation ${id} already.`);
+      }
+      await database.transaction(tx => ledger.openOrganisation(tx, id, options.text('name')));
+      return { id, name: options.text('name') };
+    },
+  },
+  'orgs list': {
+    options: {},
+    usage: '',
+    meaning: 'Organisations, with how many members each has.',
+    async run({ database }) {
+      const rows = await database.query
+        .selectFrom('organisations')
+        .leftJoin('memberships', 'memberships.org_id', 'organisations.org_id')
+        .select(({ fn }) => [
+          'organisations.org_id as id',
+          'organisations.name',
+          fn.count('memberships.principal_id').as('members'),
+        ])
+        .groupBy(['organisations.org_id', 'organisations.name'])
+        .orderBy('organisations.org_id')
+        .execute();
+      return rows.map(row => ({ ...row, members: Number(row.members) }));
+    },
+  },
+  'users add': {
+    options: {
+      org: 'needed',
+      email: 'needed',
+      name: 'needed',
+      role: 'optional',
+      issuer: 'optional',
+      subject: 'optional',
+    },
+    usage: '--org ORG --email EMAIL --name NAME [--role ROLE] [--issuer URL --subject SUB]',
+    meaning:
+      'Makes somebody a member: admin, team_owner, team_lead or user (the default). They sign in by the provider with\n           this verified e-mail address, or at once as the subject given.',
+    async run({ database, clock }, options) {
+      const orgId = await organisation(database, options);
+      const role = options.oneOf('role', personRoles, 'user');
+      const email = options.text('email');
+      if (!/^\S+@\S+$/.test(email)) {
+        throw new CommandRefused(`--email must be an e-mail address, not "${email}".`);
+      }
+      if (options.has('issuer') !== options.has('subject')) {
+        throw new CommandRefused('--issuer and --subject go together.');
+      }
+      const at = clock();
+      const known = await byEmail(database, email);
+      const id = known?.id ?? newId('usr', at);
+      await deed(database, orgId, async tx => {
+        const principal = { id, kind: 'person' as const, name: options.text('name'), email };
+        await admit(tx, { orgId, principal, role }, at);
+        if (options.has('issuer')) {
+          await tx
+            .insertInto('identities')
+            .values({
+              issuer: options.text('issuer'),
+              subject: options.text('subject'),
+              principal_id: id,
+              created_at: at,
+            })
+            .execute();
+        }
+        await note(tx, orgId, { action: 'user.added', actor: OPERATOR, details: { user_id: id, role } }, at);
+      });
+      return { id, email, role };
+    },
+  },
+  'users list': {
+    options: { org: 'needed' },
+    usage: '--org ORG',
+    meaning: 'Members of an organisation, services too.',
+    async run({ database }, options) {
+      const orgId = await organisation(database, options);
+      return database.query
+        .selectFrom('memberships')
+        .innerJoin('principals', 'principals.principal_id', 'memberships.principal_id')
+        .select(['principals.principal_id as id', 'memberships.role', 'principals.name', 'principals.email'])
+        .where('memberships.org_id', '=', orgId)
+        .orderBy('memberships.created_at')
+        .orderBy('principals.principal_id')
+        .execute();
+    },
+  },
+  'users role': {
+    options: { org: 'needed', user: 'needed', role: 'needed' },
+    usage: '--org ORG --user ID|EMAIL --role ROLE',
+    meaning: 'Changes what somebody may do; it counts from their next request.',
+    async run({ database, clock }, options) {
+      const orgId = await organisation(database, options);
+      const person = await memberOf(database, orgId, options.text('user'));
+      const role = options.oneOf('role', personRoles);
+      await deed(database, orgId, async tx => {
+        await tx
+          .updateTable('memberships')
+          .set({ role })
+          .where('org_id', '=', orgId)
+          .where('principal_id', '=', person.id)
+          .execute();
+        const details = { user_id: person.id, role };
+        await note(tx, orgId, { action: 'user.role_changed', actor: OPERATOR, details }, clock());
+      });
+      return { id: person.id, role };
+    },
+  },
+  'tokens add': {
+    options: { org: 'needed', name: 'needed', user: 'optional', scopes: 'needed', days: 'optional' },
+    usage: '--org ORG --name NAME --scopes LIST [--user ID|EMAIL] [--days N]',
+    meaning: `Makes an access token and shows it once: of a member, or without --user of a new service. Scopes, comma\n           separated: ${scopes.join(', ')}.\n           Lasts 90 days unless told, 366 at most.`,
+    async run({ database, tokens }, options) {
+      const orgId = await organisation(database, options);
+      const wanted = options
+        .text('scopes')
+        .split(',')
+        .map(scope => scope.trim());
+      const order = {
+        name: options.text('name'),
+        scopes: scopes.filter(scope => wanted.includes(scope)),
+        expiresInDays: options.whole('days', 1, 366, 90),
+      };
+      const unknown = wanted.find(scope => !order.scopes.some(each => each === scope));
+      if (unknown !== undefined) {
+        throw new CommandRefused(`--scopes must be of ${scopes.join(', ')}, not "${unknown}".`);
+      }
+      return options.has('user')
+        ? tokens.issueToPerson(await memberOf(database, orgId, options.text('user')), order, OPERATOR)
+        : tokens.issueToService(orgId, order, OPERATOR);
+    },
+  },
+  'tokens list': {
+    options: { org: 'needed', user: 'optional' },
+    usage: '--org ORG [--user ID|EMAIL]',
+    meaning: 'Tokens in use, of the organisation’s services or of one member, without their secrets.',
+    async run(desk, options) {
+      return desk.tokens.list(await ownerOf(desk, options));
+    },
+  },
+  'tokens revoke': {
+    options: { org: 'needed', token: 'needed', user: 'optional' },
+    usage: '--org ORG --token tok_… [--user ID|EMAIL]',
+    meaning: 'Makes a token worth nothing from the next request on.',
+    async run(desk, options) {
+      await desk.tokens.revoke(await ownerOf(desk, options), options.text('token'), OPERATOR);
+      return { id: options.text('token'), revoked: true };
+    },
+  },
+  'grants add': {
+    options: { org: 'needed', credits: 'needed', id: 'needed', expires: 'optional' },
+    usage: '--org ORG --credits N --id ID [--expires DATE]',
+    meaning:
+      'Gives credits that nobody paid for. The id is yours to choose: given twice with the same one, they are given once.',
+    async run({ database, ledger, clock }, options) {
+      const orgId = await organisation(database, options);
+      const expiresAt = options.has('expires') ? new Date(options.text('expires')) : undefined;
+      if (expiresAt && !(expiresAt > clock())) {
+        throw new CommandRefused(
+          `--expires must be a date to come, such as 2027-01-31, not "${options.text('expires')}".`,
+        );
+      }
+      const { version, duplicate } = await database.transaction(tx =>
+        ledger.grant(tx, orgId, {
+          kind: 'promotional',
+          amountUcr: options.credits('credits'),
+          type: 'grant',
+          source: { type: OPERATOR, id: options.text('id') },
+          actor: OPERATOR,
+          ...(expiresAt && { expiresAt }),
+        }),
+      );
+      return { version: Number(version), duplicate };
+    },
+  },
+  'plan set': {
+    options: { org: 'needed', included: 'optional', day: 'optional', rollover: 'optional', none: 'flag' },
+    usage: '--org ORG --included N [--day 1..31] [--rollover N] | --org ORG --none',
+    meaning: 'Credits that are included each month, from which day on, and how many go over into the next.',
+    async run({ database, ledger, clock }, options) {
+      const orgId = await organisation(database, options);
+      if (options.has('none') === options.has('included')) {
+        throw new CommandRefused('Either --included or --none must be given. See --help.');
+      }
+      const plan = options.has('none')
+        ? null
+        : {
+            includedUcr: options.credits('included'),
+            anchorDay: options.whole('day', 1, 31, clock().getUTCDate()),
+            rolloverCapUcr: options.has('rollover') ? options.credits('rollover') : 0n,
+          };
+      await deed(database, orgId, async tx => {
+        await ledger.setPlan(tx, orgId, plan);
+        const details = { included_ucr: plan && Number(plan.includedUcr), day: plan?.anchorDay ?? null };
+        await note(tx, orgId, { action: 'plan.set', actor: OPERATOR, details }, clock());
+      });
+      return plan
+        ? { included: Number(plan.includedUcr) / UCR_PER_CREDIT, day: plan.anchorDay }
+        : { included: null };
+    },
+  },
+  adjust: {
+    options: { org: 'needed', credits: 'needed', reason: 'needed', id: 'optional' },
+    usage: '--org ORG --credits ±N --reason TEXT [--id ID]',
+    meaning:
+      'Puts a balance right by another entry, with the reason in the ledger. With an id it is done once.',
+    async run({ database, ledger }, options) {
+      const orgId = await organisation(database, options);
+      const { version, duplicate } = await database.transaction(tx =>
+        ledger.adjust(tx, orgId, {
+          amountUcr: options.credits('credits', { negative: true }),
+          actor: OPERATOR,
+          reason: options.text('reason'),
+          ...(options.has('id') && { adjustmentId: options.text('id') }),
+        }),
+      );
+      return { version: Number(version), duplicate };
+    },
+  },
+};
+
+/** The command that these words begin with, and the words behind it. */
+export function findAdminCommand(words: readonly string[]): { command: Command; rest: string[] } | undefined {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ');
+    if (Object.hasOwn(adminCommands, name) && adminCommands[name]) {
+      return { command: adminCommands[name], rest: words.slice(length) };
+    }
+  }
+  return undefined;
+}
+
+export function readOptions(command: Command, rest: readonly string[]): Options {
+  return new Options(rest, { ...command.options, json: 'flag' });
+}
+
+export async function runAdminCommand(
+  database: Database,
+  clock: Clock,
+  command: Command,
+  options: Options,
+): Promise<string> {
+  const desk = { database, ledger: new Ledger(clock), tokens: new AccessTokens(database, clock), clock };
+  const result = await command.run(desk, options);
+  if (options.has('json')) {
+    return JSON.stringify(result);
+  }
+  const rows = Array.isArray(result) ? result : [result];
+  return rows.length === 0 ? 'None.' : rows.map(inWords).join('\n');
+}
+
+function inWords(row: Readonly<Record<string, unknown>>): string {
+  return Object.entries(row)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(',') : value}`)
+    .join('  ');
+}
+
+/** Under the organisation's lock, which the audit log asks for. */
+async function deed(database: Database, orgId: string, work: (tx: Tx) => Promise<void>): Promise<void> {
+  await database.transaction(async tx => {
+    await tx.selectFrom('organisations').select('org_id').where('org_id', '=', orgId).forUpdate().execute();
+    await work(tx);
+  });
+}
+
+async function organisation(database: Database, options: Options): Promise<string> {
+  const orgId = options.text('org');
+  if ((await nameOf(database, orgId)) === undefined) {
+    throw new CommandRefused(`There is no organisation ${orgId}: orgs list names them all.`);
+  }
+  return orgId;
+}
+
+async function nameOf(database: Database, orgId: string): Promise<string | undefined> {
+  const row = await database.query
+    .selectFrom('organisations')
+    .select('name')
+    .where('org_id', '=', orgId)
+    .executeTakeFirst();
+  return row?.name;
+}
+
+async function byEmail(database: Database, email: string): Promise<Principal | undefined> {
+  const [first, ...more] = await people(database)
+    .where(({ eb, fn }) => eb(fn<string>('lower', ['email']), '=', email.toLowerCase()))
+    .limit(2)
+    .execute();
+  if (more.length > 0) {
+    throw new CommandRefused(`Two people have the e-mail address ${email}: name one by id.`);
+  }
+  return first;
+}
+
+async function memberOf(database: Database, orgId: string, user: string): Promise<Principal> {
+  const person = user.includes('@')
+    ? await byEmail(database, user)
+    : await people(database).where('principal_id', '=', user).executeTakeFirst();
+  const membership =
+    person &&
+    (await database.query
+      .selectFrom('memberships')
+      .select('role')
+      .where('org_id', '=', orgId)
+      .where('principal_id', '=', person.id)
+      .executeTakeFirst());
+  if (!person || !membership) {
+    throw new CommandRefused(`${user} is no member of ${orgId}: users list names them all.`);
+  }
+  return person;
+}
+
+function people({ query }: Database) {
+  return query
+    .selectFrom('principals')
+    .select(['principal_id as id', 'kind', 'name', 'email'])
+    .where('kind', '=', 'person');
+}
+
+async function ownerOf({ database }: Desk, options: Options): Promise<Owner> {
+  const orgId = await organisation(database, options);
+  return options.has('user')
+    ? { principalId: (await memberOf(database, orgId, options.text('user'))).id }
+    : { servicesOf: orgId };
+}

@@ -1,0 +1,85 @@
+// The words after a command: read by its list of options, with every fault in a sentence.
+import { parseArgs } from 'node:util';
+import { UCR_PER_CREDIT } from '../../../protocol/units.ts';
+
+/** The person asked for something that cannot be done; the message says what and what to do instead. */
+export class CommandRefused extends Error {
+  override readonly name = 'CommandRefused';
+}
+
+/** `--name VALUE` for each, and whether it must be there. */
+export type OptionList = Readonly<Record<string, 'needed' | 'optional' | 'flag'>>;
+
+export class Options {
+  readonly #values: Readonly<Record<string, string | boolean | undefined>>;
+
+  /** @throws {CommandRefused} */
+  constructor(args: readonly string[], list: OptionList) {
+    try {
+      const options = Object.fromEntries(
+        Object.entries(list).map(([name, kind]) => [
+          name,
+          { type: kind === 'flag' ? ('boolean' as const) : ('string' as const) },
+        ]),
+      );
+      this.#values = parseArgs({ args: withNegatives(args), options }).values as Record<
+        string,
+        string | boolean
+      >;
+    } catch (error) {
+      const [sentence = ''] = (error as Error).message.split(/\.\s|\n/, 1);
+      throw new CommandRefused(`${sentence.replace(/\.$/, '')}. See --help.`);
+    }
+    const missing = Object.keys(list).filter(name => list[name] === 'needed' && !this.#values[name]);
+    if (missing.length > 0) {
+      throw new CommandRefused(`${missing.map(name => `--${name}`).join(', ')} must be given. See --help.`);
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#values[name] !== undefined;
+  }
+
+  text(name: string, fallback = ''): string {
+    const value = this.#values[name];
+    return typeof value === 'string' ? value.trim() : fallback;
+  }
+
+  whole(name: string, min: number, max: number, fallback?: number): number {
+    const text = this.text(name, fallback === undefined ? '' : String(fallback));
+    const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) {
+      throw new CommandRefused(`--${name} must be a whole number from ${min} to ${max}, not "${text}".`);
+    }
+    return value;
+  }
+
+  /** Whole or with up to six decimals, as micro-credits. */
+  credits(name: string, { negative = false } = {}): bigint {
+    const [, sign, whole = '', part = ''] = /^(-?)(\d{1,9})(?:\.(\d{1,6}))?$/.exec(this.text(name)) ?? [];
+    const ucr = BigInt(whole || 0) * BigInt(UCR_PER_CREDIT) + BigInt((part || '').padEnd(6, '0'));
+    if (whole === '' || ucr === 0n || (sign === '-' && !negative)) {
+      const kind = negative ? 'other than 0' : 'above 0';
+      throw new CommandRefused(
+        `--${name} must be a number of credits ${kind}, with at most six decimals, not "${this.text(name)}".`,
+      );
+    }
+    return sign === '-' ? -ucr : ucr;
+  }
+
+  oneOf<Value extends string>(name: string, values: readonly Value[], fallback?: Value): Value {
+    const value = values.find(each => each === this.text(name, fallback));
+    if (value === undefined) {
+      throw new CommandRefused(`--${name} must be one of ${values.join(', ')}, not "${this.text(name)}".`);
+    }
+    return value;
+  }
+}
+
+/** `--credits -5` as `--credits=-5`: a number below zero is no option. */
+function withNegatives(args: readonly string[]): string[] {
+  const isNegative = (word: string | undefined) => /^-\d/.test(word ?? '');
+  return args.flatMap((word, place) =>
+    isNegative(word) ? [] : isNegative(args[place + 1]) ? [`${word}=${args[place + 1]}`] : [word],
+  );
+}

@@ -1,0 +1,46 @@
+// Web pages that ask from a browser, and a process that is behind with its work.
+import assert from 'node:assert/strict';
+import { paths } from '../../protocol/api.ts';
+import { eventually } from '../../scripts/support/eventually.ts';
+import { House } from './support/house.ts';
+
+describe('a web page that asks from a browser', () => {
+  const asked = (house: House, origin: string) => house.get(paths.meta(), undefined, { origin });
+
+  it('reads nothing unless its origin is listed', async () => {
+    const closed = await House.build();
+    const open = await House.build({ environment: { CORS_ORIGINS: 'https://console.acme.example' } });
+    const allowed = 'access-control-allow-origin';
+    assert.equal((await asked(closed, 'https://console.acme.example')).headers[allowed], undefined);
+    assert.equal(
+      (await asked(open, 'https://console.acme.example')).headers[allowed],
+      'https://console.acme.example',
+    );
+    for (const origin of ['https://evil.example', 'https://console.acme.example.evil.example', 'null']) {
+      assert.equal((await asked(open, origin)).headers[allowed], undefined, origin);
+    }
+    await closed.close();
+    await open.close();
+  });
+});
+
+describe('a server that is behind with its work', () => {
+  it('F68 turns requests away at once and says when to come again, and still tells its health', async () => {
+    const house = await House.build({ environment: { MAX_EVENT_LOOP_DELAY_MS: '1' } });
+    const block = () => {
+      const until = performance.now() + 100;
+      while (performance.now() < until);
+    };
+    const answer = await eventually(
+      'the server turns a request away',
+      () => {
+        block();
+        return house.get(paths.meta());
+      },
+      ({ statusCode }) => statusCode === 503,
+    );
+    assert.deepEqual([answer.json().code, answer.headers['retry-after']], ['unavailable', '2']);
+    assert.equal((await house.get('/health')).statusCode, 200);
+    await house.close();
+  });
+});
