@@ -3,7 +3,7 @@
 // windows, and which is the newest stands there too. The folder never holds a token.
 import type { Grant, SignIn } from '../account.ts';
 import { type Clock, seconds, sleep } from '../clock.ts';
-import type { TokenSource } from '../creditsClient.ts';
+import type { CreditsClientMeans, TokenSource } from '../creditsClient.ts';
 import { CreditsError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { SharedFile } from '../sharedState.ts';
@@ -52,6 +52,15 @@ export interface RenewalMeans {
   readonly file: SharedFile<RenewalRecord>;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/** Asks the provider that the sign-in is from; loaded when it is first wanted. */
+export function refreshAtProvider(means: CreditsClientMeans): RenewalMeans['refresh'] {
+  return async (signIn, grant, scope) => {
+    const { openAgain } = await import('./identityProvider.ts');
+    const provider = await openAgain(grant, signIn.account.serverUrl, means);
+    return await provider.refresh(grant.refreshToken, scope);
+  };
 }
 
 export class Renewal {
