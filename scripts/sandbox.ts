@@ -1,4 +1,4 @@
-// A credits server and a payment side on this machine, seeded with one organisation: what `npm start`, the journey and
+// A credits server, a payment side and an identity provider on this machine, seeded with people of two organisations: what `npm start`, the journey and
 // the end-to-end tests stand on. Every run has a fresh directory, fresh tokens and fresh secrets.
 //
 // Usage: const sandbox = await startSandbox({ name: 'start', balance: 5218, rate: 100 }); ... await sandbox.stop();
@@ -8,6 +8,7 @@ import { join, relative } from 'node:path';
 import { paths } from '../protocol/api.ts';
 import { UCR_PER_CREDIT } from '../protocol/units.ts';
 import type { Seed } from '../server/src/seed.ts';
+import type { IssuerEnvironment, IssuerOptions } from './issuer.ts';
 import type { PaymentSideEnvironment } from './paymentSide.ts';
 import { inRoot, out, root } from './support/places.ts';
 import { freePort, portHolder } from './support/ports.ts';
@@ -20,6 +21,9 @@ export const people = {
   admin: { id: 'usr_ada', name: 'Ada Admin', email: 'ada@acme.example' },
   member: { id: 'usr_max', name: 'Max Member', email: 'max@acme.example' },
 } as const;
+/** At home in the second organisation and a guest in the first. Has no access token: signs in by the provider. */
+export const both = { id: 'usr_nora', name: 'Nora Both', email: 'nora@orbit.example' } as const;
+export const secondOrgId = 'org_orbit';
 
 export interface SandboxOptions {
   /** One sandbox at a time runs under a name; its folder is `out/sandbox/NAME`. */
@@ -29,7 +33,7 @@ export interface SandboxOptions {
   /** Whole credits that one dollar buys. */
   readonly rate: number;
   /** Ports to insist on; free ones otherwise. */
-  readonly ports?: { readonly server: number; readonly payment: number };
+  readonly ports?: { readonly server: number; readonly payment: number; readonly issuer: number };
 }
 
 export interface Sandbox {
@@ -42,6 +46,10 @@ export interface Sandbox {
   readonly payUrl: string;
   /** For programs: the payment side's API. */
   readonly payApiUrl: string;
+  /** The identity provider, as programs reach it and as tokens name it. */
+  readonly issuerUrl: string;
+  /** The one password of all people at the identity provider. */
+  readonly password: string;
   readonly tokens: Readonly<Record<Role | 'service', string>>;
   /** Settles with a sentence when a part of the sandbox ends without having been asked to. */
   readonly broken: Promise<string>;
@@ -72,7 +80,11 @@ const currency = 'usd';
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const directory = join(out, 'sandbox', options.name);
   await refuseSecond(directory);
-  const ports = options.ports ?? { server: await freePort(), payment: await freePort() };
+  const ports = options.ports ?? {
+    server: await freePort(),
+    payment: await freePort(),
+    issuer: await freePort(),
+  };
   await refuseBusyPorts(Object.values(ports));
 
   rmSync(directory, { recursive: true, force: true });
@@ -93,6 +105,24 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const payApiUrl = `http://127.0.0.1:${ports.payment}`;
   const pagesUrl = `http://credits.localhost:${ports.server}`;
 
+  const issuerUrl = `http://127.0.0.1:${ports.issuer}`;
+  const password = secret().slice(0, 10);
+  const clientId = 'credits-editor';
+
+  const issuerOptions: IssuerOptions = {
+    port: ports.issuer,
+    pagesHost: 'sign-in.localhost',
+    audience: serverUrl,
+    clientId,
+    redirectUri: `${pagesUrl}/sign-in/return`,
+    password,
+    people: [
+      { ...people.admin, note: '(admin)' },
+      { ...people.member, note: '(member)' },
+      { ...both, note: '(admin of another organisation, member here)' },
+    ],
+  };
+  const issuerEnvironment: IssuerEnvironment = { ISSUER_OPTIONS: JSON.stringify(issuerOptions) };
   const paymentEnvironment: PaymentSideEnvironment = {
     PAYMENT_PORT: String(ports.payment),
     PAYMENT_PUBLIC_URL: payUrl,
@@ -107,6 +137,11 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     DATA_DIR: join(directory, 'data'),
     CREDITS_PER_MAJOR_UNIT: String(options.rate),
     CURRENCY: currency,
+    OIDC_ISSUERS: issuerUrl,
+    OIDC_CLIENT_ID: clientId,
+    // Programs, the editor among them, know the server by its loopback address.
+    OIDC_AUDIENCE: serverUrl,
+    OIDC_TOKEN_TYPE: 'at+jwt',
     CREDITS_SANDBOX: '1',
     CREDITS_SEED_FILE: seedFile,
     STRIPE_SECRET_KEY: `sk_test_${secret().replaceAll(/[-_]/g, '')}`,
@@ -152,6 +187,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
 
   let payment: Program | undefined;
+  let issuer: Program | undefined;
   let server: Program | undefined;
   let serverStarts = 0;
   const end = async (program: Program | undefined, how: (program: Program) => Promise<unknown>) => {
@@ -166,6 +202,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     pagesUrl,
     payUrl,
     payApiUrl,
+    issuerUrl,
+    password,
     tokens,
     broken,
     ask: (path, token, init = {}) =>
@@ -201,18 +239,36 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       await sandbox.startServer();
     },
     stop: async () => {
-      await Promise.all([end(server, program => program.stop()), end(payment, program => program.stop())]);
+      await Promise.all([server, payment, issuer].map(each => end(each, program => program.stop())));
       rmSync(join(directory, 'running.json'), { force: true });
     },
   };
   try {
-    payment = await start(
-      'payment side',
-      inRoot('scripts/paymentSide.ts'),
-      paymentEnvironment,
-      `${payApiUrl}/v1/prices`,
-      'payment.log',
-    );
+    const others = await Promise.allSettled([
+      start(
+        'payment side',
+        inRoot('scripts/paymentSide.ts'),
+        paymentEnvironment,
+        `${payApiUrl}/v1/prices`,
+        'payment.log',
+      ).then(program => {
+        payment = program;
+      }),
+      start(
+        'identity provider',
+        inRoot('scripts/issuer.ts'),
+        issuerEnvironment,
+        `${issuerUrl}/.well-known/openid-configuration`,
+        'sign-in.log',
+      ).then(program => {
+        issuer = program;
+      }),
+    ]);
+    for (const other of others) {
+      if (other.status === 'rejected') {
+        throw other.reason;
+      }
+    }
     await sandbox.startServer();
   } catch (error) {
     await sandbox.stop();
@@ -250,8 +306,15 @@ function seed(balance: number, tokens: Sandbox['tokens']): Seed {
         people: [
           { ...people.admin, role: 'admin', token: tokens.admin },
           { ...people.member, role: 'user', token: tokens.member },
+          { ...both, role: 'user' },
         ],
         services: [{ id: 'svc_gateway', name: 'Model gateway', token: tokens.service }],
+      },
+      {
+        id: secondOrgId,
+        name: 'Orbit Labs',
+        opening_balance_ucr: 1_200 * UCR_PER_CREDIT,
+        people: [{ ...both, role: 'admin' }],
       },
     ],
   };

@@ -7,7 +7,7 @@ import { styleText } from 'node:util';
 import { paths } from '../protocol/api.ts';
 import { formatMoney } from '../protocol/format.ts';
 import { UCR_PER_CREDIT } from '../protocol/units.ts';
-import { orgId, people, type Role, readBalance, type Sandbox, startSandbox } from './sandbox.ts';
+import { both, orgId, people, type Role, readBalance, type Sandbox, startSandbox } from './sandbox.ts';
 import { step } from './support/bootstrap.mjs';
 import { ensureEditorHost, quietSettings } from './support/editorHost.ts';
 import { root } from './support/places.ts';
@@ -34,7 +34,8 @@ Options:
   --editor code|code-server|none   code: code, codium or sfcode from the PATH, in a profile of its own.
                                    code-server: an editor in the browser, fetched from npm once.
                                    [code if there is one, else code-server]
-  --port N                         The server's port; N+1 is the payment side's, N+2 the editor's. [4310]
+  --port N                         The server's port; N+1 is the payment side's, N+2 the editor's,
+                                   N+3 the identity provider's. [4310]
   --help                           This text.
 `;
 
@@ -75,7 +76,7 @@ await runScript(async () => {
       name: 'start',
       balance: choice.balance,
       rate: choice.rate,
-      ports: { server: choice.port, payment: choice.port + 1 },
+      ports: { server: choice.port, payment: choice.port + 1, issuer: choice.port + 3 },
     }),
   );
   stopping.add(() => sandbox.stop());
@@ -111,7 +112,7 @@ function readChoice(args: readonly string[]): Choice | undefined {
     rate: readWhole('rate', given.rate ?? '100', 1, 1_000_000),
     editor: asked ?? (desktop ? 'code' : 'code-server'),
     desktop,
-    port: readWhole('port', given.port ?? '4310', 1, 65_533),
+    port: readWhole('port', given.port ?? '4310', 1, 65_532),
   };
 }
 
@@ -231,11 +232,18 @@ ${indent([
   `Signed in as  ${people[choice.as].name} (${choice.as})`,
   `Server        ${sandbox.serverUrl}`,
   `Payment side  ${sandbox.payUrl}`,
+  `Sign-in       ${sandbox.issuerUrl}`,
   `Logs          ${relative(root, sandbox.directory) || '.'}`,
 ])}
 
 ${heading('What to do')}
 ${indent(choice.as === 'admin' ? asAdmin : asMember)}
+
+${heading('Sign in as somebody else')} (in the browser, at the sandbox's own identity provider)
+${indent([
+  `${people.admin.email}, ${people.member.email}, or ${both.email}, who is in two organisations`,
+  `password  ${sandbox.password}`,
+])}
 
 ${heading('Access tokens')} (new ones each time; any editor can sign in to the server above with them)
 ${indent([`admin    ${tokens.admin}`, `member   ${tokens.member}`, `service  ${tokens.service}`])}

@@ -3,12 +3,14 @@ import helmet from '@fastify/helmet';
 import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type Stripe from 'stripe';
-import { CREDITS_VERSION } from '../../protocol/api.ts';
+import { CREDITS_VERSION, paths } from '../../protocol/api.ts';
 import { Access } from './access.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import { EventStreams } from './eventStreams.ts';
+import { IdentityProviders } from './identity/provider.ts';
+import { SignInReturns } from './identity/signInReturns.ts';
 import { newId } from './ids.ts';
 import { BookKeeper } from './ledger/bookKeeper.ts';
 import { DueDates } from './ledger/dueDates.ts';
@@ -34,6 +36,7 @@ import { metaRoutes } from './routes/meta.ts';
 import { portalRoutes } from './routes/portal.ts';
 import { purchaseRoutes } from './routes/purchases.ts';
 import { returnRoutes } from './routes/returnPage.ts';
+import { signInRoutes } from './routes/signIn.ts';
 import { usageRoutes } from './routes/usage.ts';
 import { webhookRoutes } from './routes/webhook.ts';
 
@@ -73,7 +76,7 @@ export async function buildApp({
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  answerProblems(app);
+  answerProblems(app, config.identity && config.identity.resource + paths.protectedResource());
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -90,7 +93,8 @@ export async function buildApp({
   await limitRates(app, config.rateLimits);
   await describeApi(app);
 
-  const access = new Access(database.query, clock);
+  const providers = config.identity && new IdentityProviders(config.identity, clock);
+  const access = new Access({ database, clock, providers });
   const ledger = new Ledger(clock);
   const dueDates = new DueDates({ database, ledger, clock, log: app.log });
   const bookKeeper = new BookKeeper(database.longReads, clock, app.log);
@@ -121,7 +125,11 @@ export async function buildApp({
   if (config.metricsToken !== undefined) {
     measure(app, { token: config.metricsToken, database, streams, bookKeeper, reconciler });
   }
-  await app.register(metaRoutes, { access, payments });
+  await app.register(metaRoutes, { config, access, payments });
+  await app.register(signInRoutes, {
+    identity: config.identity,
+    signInReturns: new SignInReturns(database, clock, config.returnUriSchemes),
+  });
   await app.register(balanceRoutes, { access, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(portalRoutes, { access, purchases });

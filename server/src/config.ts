@@ -23,6 +23,8 @@ export interface Config {
   /** Most that an organisation may order within 24 hours, in minor units; undefined for no limit. */
   readonly maxDailyMinor: number | undefined;
   readonly returnUriSchemes: readonly string[];
+  /** Absent: access tokens of this server's own only. */
+  readonly identity: IdentityConfig | undefined;
   /** Absent: everything works but buying. */
   readonly payments: PaymentsConfig | undefined;
 }
@@ -33,6 +35,18 @@ export interface Offer {
   readonly creditsPerMajorUnit: number;
   readonly presetsMinor: readonly number[];
   readonly custom: { readonly minMinor: number; readonly maxMinor: number; readonly stepMinor: number };
+}
+
+/** Whose access tokens are taken besides this server's own. */
+export interface IdentityConfig {
+  /** Exactly as `iss` names them. */
+  readonly issuers: readonly string[];
+  readonly clientId: string;
+  readonly audience: string;
+  /** How clients know this server (RFC 9728). */
+  readonly resource: string;
+  readonly claims: { readonly subject: string; readonly email: string; readonly emailVerified: string };
+  readonly tokenType: string | undefined;
 }
 
 export interface PaymentsConfig {
@@ -128,6 +142,29 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     "Requests with one person's token, or without one from one address, before 429 rate_limited.",
   ],
   ['RATE_LIMIT_SERVICE_PER_MINUTE', '60000', "The same for one service's token, such as a gateway's."],
+  [
+    'OIDC_ISSUERS',
+    '',
+    'Identity providers whose access tokens are taken, comma separated, exactly as their tokens name them. People sign in with the first. Without one only tokens of this server are taken.',
+  ],
+  ['OIDC_CLIENT_ID', '', 'What the first of them knows the editor extension as: a public client.'],
+  [
+    'OIDC_AUDIENCE',
+    '',
+    "What the tokens' `aud` must be. PUBLIC_URL unless the provider gives this server another name.",
+  ],
+  ['OIDC_SUBJECT_CLAIM', 'sub', 'Claim that names a person for ever.'],
+  [
+    'OIDC_EMAIL_CLAIM',
+    'email',
+    'Claim by which a person is found at the first sign-in; afterwards the subject counts.',
+  ],
+  [
+    'OIDC_EMAIL_VERIFIED_CLAIM',
+    'email_verified',
+    'Claim that must be true for the e-mail address to be believed.',
+  ],
+  ['OIDC_TOKEN_TYPE', '', 'at+jwt: take only tokens that say so in their head (RFC 9068).'],
   ['METRICS_TOKEN', '', 'Bearer token that GET /metrics asks for; without one there is no such address.'],
   ['HEARTBEAT_MS', '20000', 'Pause between signs of life on a quiet event stream.'],
   ['RECONCILE_MS', '60000', 'Pause between two looks at purchases under way, for webhooks that never came.'],
@@ -273,6 +310,22 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     faults.push('METRICS_TOKEN must be at least 16 visible characters without spaces.');
   }
 
+  const issuers = list('OIDC_ISSUERS');
+  for (const issuer of issuers) {
+    const url = URL.parse(issuer);
+    if (!url || !isSecureOrLoopback(url) || url.search || url.hash || url.username || url.password) {
+      faults.push(
+        `OIDC_ISSUERS must be https addresses, or http on loopback, without query or user, not "${issuer}".`,
+      );
+    }
+  }
+  const clientId = optional('OIDC_CLIENT_ID');
+  if (issuers.length > 0 !== (clientId !== undefined)) {
+    faults.push('OIDC_CLIENT_ID must be set with OIDC_ISSUERS, and only then.');
+  }
+  const tokenType = optional('OIDC_TOKEN_TYPE') && oneOf('OIDC_TOKEN_TYPE', ['at+jwt']);
+  const audience = optional('OIDC_AUDIENCE') ?? publicUrl?.origin ?? '';
+
   const databaseUrl = optional('DATABASE_URL');
   if (databaseUrl !== undefined) {
     const url = URL.parse(databaseUrl);
@@ -315,6 +368,21 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxDailyMinor:
       optional('MAX_DAILY_MINOR') === undefined ? undefined : integer('MAX_DAILY_MINOR', 1, 1e12),
     returnUriSchemes,
+    identity:
+      clientId === undefined
+        ? undefined
+        : {
+            issuers,
+            clientId,
+            audience,
+            resource: originOf(audience) ?? publicUrl?.origin ?? '',
+            claims: {
+              subject: text('OIDC_SUBJECT_CLAIM'),
+              email: text('OIDC_EMAIL_CLAIM'),
+              emailVerified: text('OIDC_EMAIL_VERIFIED_CLAIM'),
+            },
+            tokenType,
+          },
     payments:
       secretKey === undefined
         ? undefined
@@ -337,6 +405,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     throw new ConfigFaults(faults);
   }
   return config;
+}
+
+/** The text's origin, when it is nothing but one. */
+function originOf(text: string): string | undefined {
+  const url = URL.parse(text);
+  return url && text.replace(/\/$/, '') === url.origin ? url.origin : undefined;
 }
 
 export function isSecureOrLoopback(url: URL): boolean {

@@ -10,6 +10,9 @@ import packageJson from '../package.json' with { type: 'json' };
 const named = z.registry<{ id: string }>();
 const shapes = {
   Meta: api.Meta,
+  ProtectedResource: api.ProtectedResource,
+  CreateSignInReturn: api.CreateSignInReturn,
+  SignInReturn: api.SignInReturn,
   Membership: api.Membership,
   Me: api.Me,
   Budget: api.Budget,
@@ -82,7 +85,8 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
           accessToken: {
             type: 'http',
             scheme: 'bearer',
-            description: 'A personal (`crd_pat_…`) or service (`crd_svc_…`) access token.',
+            description:
+              'A personal (`crd_pat_…`) or service (`crd_svc_…`) access token, or one of the identity provider that `GET /.well-known/oauth-protected-resource` names.',
           },
         },
       },

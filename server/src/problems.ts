@@ -1,7 +1,7 @@
 // Every way of saying no: one error class with facts, one table of sentences, one place that makes problem+json of them.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { type Problem, type ProblemCode, problemStatus } from '../../protocol/api.ts';
+import { type Problem, type ProblemCode, problemStatus, type Scope } from '../../protocol/api.ts';
 import { DatabaseUnavailable } from './database/database.ts';
 import { sqlState } from './database/sqlState.ts';
 
@@ -11,16 +11,24 @@ export interface ProblemFacts {
   readonly credits_ucr?: number;
 }
 
+/** Told in the head of the answer only. */
+interface Wanted {
+  /** What a token would have to be for. */
+  readonly scope?: Scope;
+}
+
 /** The request cannot be done, and the asker can be told why. */
 export class RequestRefused extends Error {
   override readonly name = 'RequestRefused';
   readonly problem: ProblemCode;
   readonly facts: ProblemFacts;
+  readonly scope: Scope | undefined;
 
-  constructor(problem: ProblemCode, facts: ProblemFacts = {}, options?: ErrorOptions) {
+  constructor(problem: ProblemCode, { scope, ...facts }: ProblemFacts & Wanted = {}, options?: ErrorOptions) {
     super(sentences[problem].detail, options);
     this.problem = problem;
     this.facts = facts;
+    this.scope = scope;
   }
 }
 
@@ -92,7 +100,15 @@ export const sentences: Record<ProblemCode, { readonly title: string; readonly d
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-export function answerProblems(app: FastifyInstance): void {
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Where it is told who gives out tokens; undefined where there are only this server's own. */
+    resourceMetadata: string | undefined;
+  }
+}
+
+export function answerProblems(app: FastifyInstance, resourceMetadata?: string): void {
+  app.decorate('resourceMetadata', resourceMetadata);
   app.setErrorHandler<FastifyError>((error, request, reply) =>
     sendProblem(request, reply, asRefusal(error, request)),
   );
@@ -105,10 +121,10 @@ export function answerBadAddress(_error: unknown, request: FastifyRequest, reply
 }
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, refusal: RequestRefused): FastifyReply {
-  const { problem: code, facts } = refusal;
+  const { problem: code, facts, scope } = refusal;
   const status = problemStatus[code];
-  if (status === 401) {
-    reply.header('www-authenticate', 'Bearer');
+  if (status === 401 || scope !== undefined) {
+    reply.header('www-authenticate', challenge(request.server.resourceMetadata, scope));
   }
   if (facts.retry_after_s !== undefined) {
     reply.header('retry-after', facts.retry_after_s);
@@ -123,6 +139,15 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, refusal: Requ
   };
   // Answered as a finished text: an error's answer must not depend on the schema of the route that failed.
   return reply.status(status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+}
+
+/** Source: https://www.rfc-editor.org/rfc/rfc9728#section-5.1, https://www.rfc-editor.org/rfc/rfc6750#section-3 */
+function challenge(resourceMetadata: string | undefined, scope: Scope | undefined): string {
+  const parameters = [
+    ...(resourceMetadata === undefined ? [] : [`resource_metadata="${resourceMetadata}"`]),
+    ...(scope === undefined ? [] : ['error="insufficient_scope"', `scope="${scope}"`]),
+  ];
+  return `Bearer ${parameters.join(', ')}`.trimEnd();
 }
 
 function asRefusal(error: FastifyError, request: FastifyRequest): RequestRefused {

@@ -28,7 +28,8 @@ const Seed = z.strictObject({
           name: z.string(),
           email: z.nullable(z.string()),
           role: z.enum(['admin', 'team_owner', 'team_lead', 'user']),
-          token: z.string().check(z.regex(/^crd_pat_[0-9A-Za-z_-]{16,200}$/)),
+          /** Without one the person signs in by the identity provider. */
+          token: z.optional(z.string().check(z.regex(/^crd_pat_[0-9A-Za-z_-]{16,200}$/))),
         }),
       ),
       services: z._default(
@@ -83,7 +84,7 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
       for (const [place, { token, role, ...principal }] of members.entries()) {
         // A millisecond apart, so that the file's order is the order of seniority.
         const at = new Date(clock().getTime() + place);
-        await admit(tx, { orgId: organisation.id, principal, role, token }, at);
+        await admit(tx, { orgId: organisation.id, principal, role, ...(token && { token }) }, at);
       }
       if (organisation.opening_balance_ucr) {
         await ledger.grant(tx, organisation.id, {

@@ -5,6 +5,7 @@ import { ledgerSchema } from './migrations/0001_ledger.ts';
 import { purchasesSchema } from './migrations/0002_purchases.ts';
 import { ledgerRulesSchema } from './migrations/0003_ledger_rules.ts';
 import { paymentsSchema } from './migrations/0004_payments.ts';
+import { identitySchema } from './migrations/0005_identity.ts';
 import { checkSchema, SchemaBroken } from './schema.ts';
 import { sqlState } from './sqlState.ts';
 
@@ -18,6 +19,7 @@ const migrations: Record<string, Step> = {
   '0002_purchases': statements(purchasesSchema),
   '0003_ledger_rules': statements(ledgerRulesSchema),
   '0004_payments': statements(paymentsSchema),
+  '0005_identity': statements(identitySchema),
 };
 
 export class SchemaTooNew extends Error {

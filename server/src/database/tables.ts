@@ -1,5 +1,5 @@
 // The tables as TypeScript sees them. Amounts are BIGINT, read as bigint; a wire number is made only in the routes.
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType, Generated, GeneratedAlways } from 'kysely';
 import type { PurchaseStatus } from '../../../protocol/api.ts';
 
 type Json = ColumnType<Record<string, unknown>, string, string>;
@@ -29,12 +29,20 @@ export interface Tables {
     created_at: Date;
   };
   memberships: { org_id: string; principal_id: string; role: Role; created_at: Date };
+  /** Who a person is at an identity provider. */
+  identities: { issuer: string; subject: string; principal_id: string; created_at: Date };
+  sign_in_returns: { state_hash: string; callback_uri: string; expires_at: Date; used_at: Date | null };
   tokens: {
     token_hash: string;
+    token_id: GeneratedAlways<string>;
     principal_id: string;
+    name: string | null;
+    /** Separated by spaces; null for all that its kind of principal may. */
+    scope: string | null;
     created_at: Date;
     expires_at: Date | null;
     revoked_at: Date | null;
+    last_used_at: Date | null;
   };
   grants: {
     org_id: string;

@@ -1,4 +1,4 @@
-// The page after payment, as HTML: no scripts, no pictures from elsewhere, light and dark.
+// The pages that people come back to, after paying or signing in, as HTML: no scripts, no pictures from elsewhere, light and dark.
 import { createHash } from 'node:crypto';
 import { formatCredits, formatMoney } from '../../../protocol/format.ts';
 import type { PurchaseRow } from '../purchases/purchase.ts';
@@ -55,7 +55,7 @@ export function renderReturnPage({ purchase, leftThePage, testMode, balanceUcr }
     <dl>${rows.map(([name, value]) => `<div><dt>${name}</dt><dd>${escaped(value)}</dd></div>`).join('')}</dl>
     <nav>${links.join('')}</nav>
     <p class="foot">${purchase.return_uri === null ? 'You can close this tab and go back to your editor.' : 'Your editor also notices by itself; you can close this tab.'}</p>`,
-    message.refreshS,
+    message.refreshS === undefined ? undefined : String(message.refreshS),
   );
 }
 
@@ -70,6 +70,30 @@ export function renderPortalClosed(): string {
   return page(
     'Back to your editor',
     `${mark('neutral')}<h1>Back to your editor</h1><p class="text">You can close this tab. Your editor shows your balance.</p>`,
+  );
+}
+
+/** @param target the editor's address with the answer in it; followed by itself, and offered as a button where that is held back */
+export function renderSignInReturn(target: string, refused: boolean): string {
+  const title = refused ? 'Not signed in' : 'Back to your editor';
+  const text = refused
+    ? 'The sign-in was not completed. Your editor tells what to do.'
+    : 'Your editor finishes the sign-in. You can close this tab then.';
+  return page(
+    title,
+    `${mark(refused ? 'neutral' : 'good')}
+    <h1>${title}</h1>
+    <p class="text">${text}</p>
+    <nav><a class="button" href="${escaped(target)}">Open the editor</a></nav>
+    <p class="foot">Press the button if the editor does not come up by itself.</p>`,
+    `0;url=${target}`,
+  );
+}
+
+export function renderSignInLost(): string {
+  return page(
+    'Start again from your editor',
+    `${mark('neutral')}<h1>Start again from your editor</h1><p class="text">This sign-in has already gone on to the editor, or it took longer than five minutes. Nothing was passed on now.</p>`,
   );
 }
 
@@ -161,14 +185,15 @@ a:focus-visible{outline:3px solid var(--accent);outline-offset:3px;border-radius
 /** The one style the page's policy lets in. */
 export const pageStyleHash = `sha256-${createHash('sha256').update(style).digest('base64')}`;
 
-function page(title: string, body: string, refreshS?: number): string {
+/** @param refresh seconds until the page is loaded anew, or `seconds;url=` of another one */
+function page(title: string, body: string, refresh?: string): string {
   return `<!doctype html>
 <html lang="${LOCALE}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-${refreshS === undefined ? '' : `<meta http-equiv="refresh" content="${refreshS}">\n`}<title>${escaped(title)}</title>
+${refresh === undefined ? '' : `<meta http-equiv="refresh" content="${escaped(refresh)}">\n`}<title>${escaped(title)}</title>
 <style>${style}</style>
 </head>
 <body><main>

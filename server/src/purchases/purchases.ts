@@ -2,7 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { CreatePurchase, Purchase, PurchaseList, PurchaseOptions } from '../../../protocol/api.ts';
 import { formatCredits } from '../../../protocol/format.ts';
-import { firstAdmin, type Member, may } from '../access.ts';
+import { firstAdmin, type Member, may, needed, reaches } from '../access.ts';
 import { note } from '../audit.ts';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.ts';
 import type { Config } from '../config.ts';
@@ -60,13 +60,15 @@ export class Purchases {
     );
     const blocked_reason = !isBuyer
       ? 'not_admin'
-      : !payments
-        ? 'payments_unavailable'
-        : (await inDispute(database.query, member.orgId))
-          ? 'dispute_open'
-          : leftMinor < smallestMinor
-            ? 'daily_limit'
-            : null;
+      : !reaches(member.credential, needed.purchase)
+        ? 'purchasing_disabled'
+        : !payments
+          ? 'payments_unavailable'
+          : (await inDispute(database.query, member.orgId))
+            ? 'dispute_open'
+            : leftMinor < smallestMinor
+              ? 'daily_limit'
+              : null;
     return {
       ...offer,
       ...(leftMinor !== Infinity && { daily_left_minor: leftMinor }),

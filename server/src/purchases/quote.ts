@@ -50,7 +50,7 @@ export function quote(offer: Offer, order: CreatePurchase): number {
  * Where the return page may link to: an editor's own scheme, or the callback page of an editor in the browser.
  * The text is kept as it came, because the editor's part of it is encoded inside the query.
  */
-export function checkReturnUri(returnUri: string, schemes: readonly string[]): void {
+export function checkReturnUri(returnUri: string, schemes: readonly string[], pointer = '/return_uri'): void {
   // No control characters or spaces: URL parsing would quietly drop some of them.
   const url = /^[\x21-\x7e]+$/.test(returnUri) ? URL.parse(returnUri) : null;
   const web =
@@ -60,7 +60,7 @@ export function checkReturnUri(returnUri: string, schemes: readonly string[]): v
     url.password === '';
   if (!url || !(web || schemes.includes(url.protocol.slice(0, -1)))) {
     throw new RequestRefused('return_uri_not_allowed', {
-      errors: [{ pointer: '/return_uri', code: 'not_allowed' }],
+      errors: [{ pointer, code: 'not_allowed' }],
     });
   }
 }

@@ -2,14 +2,19 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { Me, Meta } from '../../../protocol/api.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { type Access, may } from '../access.ts';
+import { type Access, may, needed, reaches } from '../access.ts';
+import type { Config } from '../config.ts';
 import type { Payments } from '../purchases/payments.ts';
 import { needsToken, problems } from './answers.ts';
+import { SIGN_IN_RETURN_PATH } from './signIn.ts';
 
-export const metaRoutes: FastifyPluginAsyncZod<{ access: Access; payments: Payments | undefined }> = async (
-  app,
-  { access, payments },
-) => {
+interface Parts {
+  config: Config;
+  access: Access;
+  payments: Payments | undefined;
+}
+
+export const metaRoutes: FastifyPluginAsyncZod<Parts> = async (app, { config, access, payments }) => {
   app.get(
     '/v1/meta',
     {
@@ -25,6 +30,12 @@ export const metaRoutes: FastifyPluginAsyncZod<{ access: Access; payments: Payme
       server_version: packageJson.version,
       payment_mode: payments?.mode ?? 'none',
       features: { checkout: payments !== undefined, events: true, portal: payments !== undefined },
+      ...(config.identity && {
+        sign_in: {
+          client_id: config.identity.clientId,
+          redirect_uri: config.publicUrl + SIGN_IN_RETURN_PATH,
+        },
+      }),
     }),
   );
 
@@ -36,15 +47,18 @@ export const metaRoutes: FastifyPluginAsyncZod<{ access: Access; payments: Payme
         operationId: 'getMe',
         summary: 'Who the token belongs to, and in which organisations',
         ...needsToken,
-        response: { 200: Me, ...problems('unauthenticated') },
+        response: { 200: Me, ...problems('unauthenticated', 'insufficient_scope') },
       },
     },
-    async ({ principal }) => ({
+    async ({ principal, credential }) => ({
       principal,
       orgs: (await access.memberships(principal)).map(({ role, ...org }) => ({
         ...org,
         role,
-        permissions: { can_purchase: payments !== undefined && may(role, 'purchase') },
+        permissions: {
+          can_purchase:
+            payments !== undefined && may(role, 'purchase') && reaches(credential, needed.purchase),
+        },
       })),
     }),
   );

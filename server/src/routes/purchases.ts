@@ -145,7 +145,7 @@ export const purchaseRoutes: FastifyPluginAsyncZod<{ access: Access; purchases: 
   app.post(
     '/v1/orgs/:org/purchases/:purchase/cancel',
     {
-      onRequest: access.allow('follow_purchases'),
+      onRequest: access.allow('close_purchase'),
       schema: {
         operationId: 'cancelPurchase',
         summary: 'Close the payment page of a purchase',
