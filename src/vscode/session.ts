@@ -43,13 +43,17 @@ export function readSessionNews(value: unknown): SessionNews | undefined {
 class KeptSignIn implements SignIn {
   readonly account: Account;
   token: string;
-  grant: Grant | undefined;
+  grant: Grant;
 
-  constructor({ account, token, grant }: SignIn) {
+  constructor({ account, token }: SignIn, grant: Grant) {
     this.account = account;
     this.token = token;
     this.grant = grant;
   }
+}
+
+function kept(signIn: SignIn): SignIn {
+  return signIn.grant ? new KeptSignIn(signIn, signIn.grant) : signIn;
 }
 
 export class Session implements Sessions, GrantKeeper {
@@ -58,7 +62,7 @@ export class Session implements Sessions, GrantKeeper {
   readonly #log: Log;
   readonly #owned = new Owned();
   readonly #changed = this.#owned.own(new Emitter<void>());
-  #kept: { text: string; signIn: KeptSignIn } | undefined;
+  #kept: { text: string; signIn: SignIn } | undefined;
   /** The storage has failed, so what is signed in here lives as long as this window. */
   #inMemoryOnly = false;
   #current: SignIn | undefined;
@@ -116,7 +120,7 @@ export class Session implements Sessions, GrantKeeper {
 
   /** Signs in. `untilClosed`: the secret storage did not take it, so it lasts until this window is closed (F31). */
   async signIn(given: SignIn): Promise<'kept' | 'untilClosed'> {
-    const signIn = new KeptSignIn(given);
+    const signIn = kept(given);
     const outcome = await this.#keep(signIn);
     this.#update();
     if (outcome === 'kept') {
@@ -139,7 +143,7 @@ export class Session implements Sessions, GrantKeeper {
 
   async renewed(grantId: string, token: string, grant: Grant): Promise<void> {
     const signIn = this.#kept?.signIn;
-    if (signIn?.grant?.id === grantId) {
+    if (signIn instanceof KeptSignIn && signIn.grant.id === grantId) {
       signIn.token = token;
       signIn.grant = grant;
       await this.#keep(signIn);
@@ -177,7 +181,7 @@ export class Session implements Sessions, GrantKeeper {
     this.#owned.dispose();
   }
 
-  async #keep(signIn: KeptSignIn): Promise<'kept' | 'untilClosed'> {
+  async #keep(signIn: SignIn): Promise<'kept' | 'untilClosed'> {
     const text = JSON.stringify(signIn);
     this.#kept = { text, signIn };
     try {
@@ -244,25 +248,23 @@ export class Session implements Sessions, GrantKeeper {
   }
 
   #take(text: string | undefined, signIn: SignIn | undefined): void {
-    const kept = this.#kept;
     if (text === undefined || !signIn) {
       this.#kept = undefined;
       return;
     }
+    const own = this.#kept?.signIn;
     const { grant } = signIn;
-    const own = kept?.signIn.grant;
-    const isRenewal =
-      kept &&
-      grant?.id !== undefined &&
-      grant.id === own?.id &&
-      accountKey(kept.signIn.account) === accountKey(signIn.account);
-    if (!isRenewal) {
-      this.#kept = { text, signIn: new KeptSignIn(signIn) };
-    } else if (grant.generation > (own?.generation ?? 0)) {
+    const isSame =
+      own instanceof KeptSignIn &&
+      grant?.id === own.grant.id &&
+      accountKey(own.account) === accountKey(signIn.account);
+    if (!isSame) {
+      this.#kept = { text, signIn: kept(signIn) };
+    } else if (grant && grant.generation > own.grant.generation) {
       // Never back to a refresh token that is used up: hosts that read secrets once show the old one for ever.
-      kept.signIn.token = signIn.token;
-      kept.signIn.grant = grant;
-      this.#kept = { text, signIn: kept.signIn };
+      own.token = signIn.token;
+      own.grant = grant;
+      this.#kept = { text, signIn: own };
     }
   }
 
