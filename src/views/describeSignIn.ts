@@ -1,7 +1,7 @@
 // What happened at a sign-in, in sentences: what is wrong, and what to do about it.
 import { l10n } from 'vscode';
 import type { SignInError } from '../core/signIn/errors.ts';
-import type { Way, WhyNot } from '../core/signIn/ways.ts';
+import type { Way } from '../core/signIn/ways.ts';
 
 export function describeSignIn(error: SignInError): string {
   switch (error.reason) {
@@ -46,20 +46,5 @@ export function nameOfWay(way: Way): string {
       return l10n.t('Use a Code on Any Device');
     case 'token':
       return l10n.t('Paste an Access Token');
-  }
-}
-
-export function describeWhyNot(reason: WhyNot): string {
-  switch (reason) {
-    case 'browserElsewhere':
-      return l10n.t('The browser is on another machine than the extension.');
-    case 'noPorts':
-      return l10n.t('An editor in the browser has no port that the browser can come back to.');
-    case 'unknownEditor':
-      return l10n.t("It is not known which program the system opens for this editor's addresses.");
-    case 'tokensOnly':
-      return l10n.t('This credits server takes access tokens only.');
-    case 'noDeviceCodes':
-      return l10n.t("Your organisation's identity provider gives no codes for other devices.");
   }
 }
