@@ -41,7 +41,8 @@ const host = {
   // picks the build of axios that uses fetch and nothing of Node's, a quarter of the other's size.
   target: 'node20',
   platform: 'browser',
-  external: ['vscode'],
+  // Node's http is for a desktop's sign-in, and is not asked for before that.
+  external: ['vscode', 'node:http'],
   define: { __SANDBOX__: String(sandbox) },
 };
 

@@ -9,6 +9,9 @@ export interface Acts {
   readonly refresh: () => Promise<void>;
   readonly signIn: () => Promise<void>;
   readonly signOut: () => Promise<void>;
+  readonly switchOrganisation: () => Promise<void>;
+  readonly copySignInLink: () => Promise<void>;
+  readonly signInAnotherWay: () => void;
   readonly showLog: () => void;
 }
 
@@ -23,6 +26,9 @@ export function registerCommands(acts: Acts, log: Log): Disposable {
   register('credits.refresh', acts.refresh);
   register('credits.signIn', acts.signIn);
   register('credits.signOut', acts.signOut);
+  register('credits.switchOrganisation', acts.switchOrganisation);
+  register('credits.copySignInLink', acts.copySignInLink);
+  register('credits.signInAnotherWay', acts.signInAnotherWay);
   register('credits.showLog', acts.showLog);
   return owned;
 }

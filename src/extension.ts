@@ -1,6 +1,15 @@
 // The composition root: makes the parts, joins them, owns them; decides nothing. Facts flow down from the server to
 // the views, wishes flow up from the views to the server.
-import { type Disposable, type ExtensionContext, env, l10n, window } from 'vscode';
+import {
+  authentication,
+  type Disposable,
+  type ExtensionContext,
+  ExtensionKind,
+  env,
+  l10n,
+  UIKind,
+  window,
+} from 'vscode';
 import type { CreditsApi } from './api.ts';
 import { atTheEdge, registerCommands } from './commands.ts';
 import { checkoutOrigins } from './core/address.ts';
@@ -17,6 +26,7 @@ import { newId, newNonce } from './core/random.ts';
 import { Refresher } from './core/refresher.ts';
 import { readPause, readSharedBalance, readWish } from './core/sharedBalance.ts';
 import { Lookout, SharedCollection, SharedFile } from './core/sharedState.ts';
+import { Renewal, readRenewal, refreshAtProvider } from './core/signIn/renewal.ts';
 import { readWarned } from './core/warnings.ts';
 import { Windows } from './core/windows.ts';
 import { askAdmin } from './views/askAdmin.ts';
@@ -27,11 +37,13 @@ import { LowBalanceWarning } from './views/lowBalanceWarning.ts';
 import { Notices } from './views/notices.ts';
 import { panelState } from './views/panelState.ts';
 import { grantWish } from './views/panelWishes.ts';
-import { offerReload, signIn } from './views/signIn.ts';
+import { offerReload, SignInGuide, signOut, switchOrganisation, tellEnds } from './views/signIn.ts';
 import { BalanceStatusBar } from './views/statusBar.ts';
 import { WindowAttention } from './vscode/attention.ts';
-import { openOutside, returnUri } from './vscode/browser.ts';
+import { CreditsAuthentication, PROVIDER_ID } from './vscode/authenticationProvider.ts';
+import { openOutside, returnUri, signedInUri } from './vscode/browser.ts';
 import { ContextKeys } from './vscode/contextKeys.ts';
+import { EditorAccounts } from './vscode/editorAccounts.ts';
 import { editorFetch } from './vscode/editorFetch.ts';
 import { openMemory } from './vscode/memory.ts';
 import { adoptSandbox } from './vscode/sandbox.ts';
@@ -63,6 +75,7 @@ export function activate(context: ExtensionContext): CreditsApi {
   const folder = own(new SharedFolder(context.globalStorageUri, context.globalState, windowId));
   const shared = {
     session: new SharedFile(folder, 'session.v1', readSessionNews),
+    renewal: new SharedFile(folder, 'renewal.v1', readRenewal),
     lease: new SharedFile(folder, 'lease.v1', readLease),
     balance: new SharedFile(folder, 'balance.v1', readSharedBalance),
     pause: new SharedFile(folder, 'pause.v1', readPause),
@@ -76,7 +89,16 @@ export function activate(context: ExtensionContext): CreditsApi {
 
   // What the server says, and the one owner of it.
   const means = { fetch: editorFetch, clock, userAgent: `code-studio-credits/${versionOf(context)}` };
-  const connect = connector(means);
+  const claimOnce = (key: string) => claim(key, { folder, windowId, clock });
+  const renewal = new Renewal({
+    keeper: session,
+    refresh: refreshAtProvider(means),
+    claim: claimOnce,
+    file: shared.renewal,
+    clock,
+    log,
+  });
+  const connect = connector(means, renewal.sourceOf);
   const store = own(new CreditsStore({ sessions: session, connect, clock, cache: memory.balance, log }));
   const lease = own(
     new Lease({ file: shared.lease, isShared: folder.isShared, id: windowId, clock, random, log }),
@@ -135,7 +157,29 @@ export function activate(context: ExtensionContext): CreditsApi {
 
   // What the person can do.
   const ask = () => askAdmin(store, notices, locale);
-  const signInHere = () => signIn({ session, settings, client: means, lastServerUrl: memory.serverUrl });
+  const signInMeans = {
+    session,
+    settings,
+    client: means,
+    lastServerUrl: memory.serverUrl,
+    lastOrganisations: memory.organisations,
+    host: {
+      isWeb: env.uiKind === UIKind.Web,
+      isRemote: env.remoteName !== undefined && context.extension.extensionKind === ExtensionKind.Workspace,
+      uriScheme: env.uriScheme,
+    },
+    browser: {
+      open: openOutside,
+      signedInUri: () => signedInUri(context.extension.id),
+      onDidSignIn: returns.onDidSignIn,
+      clock,
+      log,
+    },
+    accounts: new EditorAccounts(claimOnce),
+  };
+  const guide = own(new SignInGuide(signInMeans));
+  const signInHere = () => guide.signIn();
+  const signOutHere = () => signOut(signInMeans);
   const wishes = {
     signIn: signInHere,
     refresh: () => store.refresh(),
@@ -154,13 +198,22 @@ export function activate(context: ExtensionContext): CreditsApi {
         buy: () => buyFromPalette(store, buying, ask, locale),
         refresh: () => store.refresh(),
         signIn: signInHere,
-        signOut: () => session.signOut(),
+        signOut: signOutHere,
+        switchOrganisation: () => switchOrganisation(signInMeans, connect),
+        copySignInLink: () => guide.copyLink(),
+        signInAnotherWay: () => guide.anotherWay(),
         showLog: () => log.show(),
       },
       log,
     ),
   );
   own(window.registerUriHandler(returns));
+  const accounts = own(
+    new CreditsAuthentication(session, { signIn: signInHere, signOut: signOutHere }, (signIn, scope) =>
+      renewal.readOnlyToken(signIn, scope),
+    ),
+  );
+  own(authentication.registerAuthenticationProvider(PROVIDER_ID, l10n.t('Credits'), accounts));
   own(window.registerWebviewPanelSerializer(PANEL_TYPE, panel));
   own(new ContextKeys(store));
   own(
@@ -170,7 +223,7 @@ export function activate(context: ExtensionContext): CreditsApi {
       attention,
       leading: lease,
       warned: shared.warned,
-      claim: key => claim(key, { folder, windowId, clock }),
+      claim: claimOnce,
       buy: () => panel.show(),
       ask: () => void atTheEdge(ask, log),
       clock,
@@ -202,6 +255,7 @@ export function activate(context: ExtensionContext): CreditsApi {
     }),
   );
   own(offerReload(session));
+  own(tellEnds(session, () => void atTheEdge(signInHere, log)));
   if (__SANDBOX__) {
     void adoptSandbox(session, means, clock, log);
   }

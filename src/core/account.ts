@@ -17,7 +17,22 @@ export interface Account {
 /** A token with the server it was given for: it is never sent anywhere else. */
 export interface SignIn {
   readonly account: Account;
+  /** A pasted one stays; one from the identity provider is the present one, and another after each renewal. */
   readonly token: string;
+  /** Absent for a pasted token. */
+  readonly grant?: Grant | undefined;
+}
+
+/** What the identity provider gave at a sign-in in the browser, besides the token. */
+export interface Grant {
+  /** Made up here, the same over all renewals. */
+  readonly id: string;
+  /** Grows by one with each renewal, so that windows know whose refresh token is the newest. */
+  readonly generation: number;
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly refreshToken: string | null;
+  readonly expiresAtMs: number | null;
 }
 
 /** What core needs to know of the session; vscode/session.ts keeps it. */
@@ -46,5 +61,27 @@ export function readAccount(value: unknown): Account | undefined {
     typeof orgName === 'string' &&
     typeof role === 'string'
     ? { serverUrl, personId, personName, orgId, orgName, role }
+    : undefined;
+}
+
+export function readGrant(value: unknown): Grant | undefined {
+  if (!isRecord(value)) {
+    return undefined;
+  }
+  const { id, generation, issuer, clientId, refreshToken, expiresAtMs } = value;
+  return typeof id === 'string' &&
+    Number.isSafeInteger(generation) &&
+    typeof issuer === 'string' &&
+    typeof clientId === 'string' &&
+    (refreshToken === null || typeof refreshToken === 'string') &&
+    (expiresAtMs === null || Number.isSafeInteger(expiresAtMs))
+    ? {
+        id,
+        generation: generation as number,
+        issuer,
+        clientId,
+        refreshToken,
+        expiresAtMs: expiresAtMs as number | null,
+      }
     : undefined;
 }

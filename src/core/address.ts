@@ -53,6 +53,12 @@ export function readServerAddress(text: string): ServerAddress {
   return { ok: true, url: url.origin + url.pathname.replace(/\/+$/, ''), origin: url.origin };
 }
 
+/** Whether an address of another's may be talked to: https, or http on this machine, and no name or password in it. */
+export function isSafeTransport(text: string): boolean {
+  const url = parse(text);
+  return url !== undefined && transportProblem(url, text) === undefined;
+}
+
 /** An entry of the setting that lists further payment pages: an origin and nothing else, or undefined. */
 export function readOrigin(text: string): string | undefined {
   const typed = text.trim();

@@ -11,6 +11,7 @@ import {
   Purchase,
   PurchaseOptions,
   paths,
+  SignInReturn,
 } from '../../protocol/api.ts';
 import { type Clock, seconds } from './clock.ts';
 import { CreditsError, type CreditsErrorFacts } from './errors.ts';
@@ -45,6 +46,13 @@ export interface CreditsClientMeans {
   readonly userAgent: string;
 }
 
+/** A token that is renewed now and then. */
+export interface TokenSource {
+  token(): Promise<string>;
+  /** After the server has refused one: another, or undefined when there is none. */
+  renew(refused: string): Promise<string | undefined>;
+}
+
 /** What a schema of protocol/api.ts can do, as far as this file needs it. */
 interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false };
@@ -63,12 +71,12 @@ interface Request<T> {
 
 export class CreditsClient {
   readonly #serverUrl: string;
-  readonly #token: string | undefined;
+  readonly #token: string | TokenSource | undefined;
   readonly #means: CreditsClientMeans;
   readonly #balances = new Map<string, { etag: string; balance: Balance }>();
 
   /** @param token undefined asks only what anyone may know, which is `meta`. */
-  constructor(serverUrl: string, token: string | undefined, means: CreditsClientMeans) {
+  constructor(serverUrl: string, token: string | TokenSource | undefined, means: CreditsClientMeans) {
     this.#serverUrl = serverUrl;
     this.#token = token;
     this.#means = means;
@@ -80,6 +88,12 @@ export class CreditsClient {
 
   async me(): Promise<Me> {
     return (await this.#ask({ method: 'GET', path: paths.me(), schema: Me })).value;
+  }
+
+  /** Where the answer with this state is to be passed on to; asked before the browser opens. */
+  async expectSignIn(state: string, callbackUri: string): Promise<void> {
+    const body = { state, callback_uri: callbackUri };
+    await this.#ask({ method: 'POST', path: paths.signInReturns(), schema: SignInReturn, body });
   }
 
   /** The present balance; when the server says it is unchanged, the very object of last time. */
@@ -127,13 +141,22 @@ export class CreditsClient {
    * Opens the stream of events. The deadline covers the answer's head only; from there on the reader watches the
    * heartbeat.
    */
-  async openEvents(
+  openEvents(
     org: string,
     lastEventId: string | undefined,
     signal: AbortSignal,
   ): Promise<ReadableStream<Uint8Array>> {
+    return this.#authorized(token => this.#openEvents(org, lastEventId, signal, token));
+  }
+
+  async #openEvents(
+    org: string,
+    lastEventId: string | undefined,
+    signal: AbortSignal,
+    token: string | undefined,
+  ): Promise<ReadableStream<Uint8Array>> {
     const headers = {
-      ...this.#headers(),
+      ...this.#headers(token),
       Accept: 'text/event-stream',
       ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }),
     };
@@ -163,7 +186,33 @@ export class CreditsClient {
     return response.body;
   }
 
-  async #ask<T>(request: Request<T>): Promise<{ value: T; etag: string | undefined }> {
+  #ask<T>(request: Request<T>): Promise<{ value: T; etag: string | undefined }> {
+    return this.#authorized(token => this.#askWith(request, token));
+  }
+
+  /** A token that the server no longer takes is renewed once, where it can be. */
+  async #authorized<T>(act: (token: string | undefined) => Promise<T>): Promise<T> {
+    const source = this.#token;
+    if (source === undefined || typeof source === 'string') {
+      return await act(source);
+    }
+    const token = await source.token();
+    try {
+      return await act(token);
+    } catch (error) {
+      const isRefused = error instanceof CreditsError && error.reason === 'unauthenticated';
+      const other = isRefused ? await source.renew(token) : undefined;
+      if (other === undefined) {
+        throw error;
+      }
+      return await act(other);
+    }
+  }
+
+  async #askWith<T>(
+    request: Request<T>,
+    token: string | undefined,
+  ): Promise<{ value: T; etag: string | undefined }> {
     const response = await this.#within(request.signal, signal =>
       axios.request<string>({
         adapter: 'fetch',
@@ -171,7 +220,7 @@ export class CreditsClient {
         url: this.#serverUrl + request.path,
         method: request.method,
         headers: {
-          ...this.#headers(),
+          ...this.#headers(token),
           Accept: 'application/json',
           // `false` takes away the form type that axios gives a POST without a body; the server would refuse it.
           'Content-Type': request.body === undefined ? false : 'application/json',
@@ -204,10 +253,10 @@ export class CreditsClient {
     return { value: parsed.data, etag: head.header('etag') };
   }
 
-  #headers(): Record<string, string> {
+  #headers(token: string | undefined): Record<string, string> {
     return {
       'User-Agent': this.#means.userAgent,
-      ...(this.#token === undefined ? {} : { Authorization: `Bearer ${this.#token}` }),
+      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
     };
   }
 

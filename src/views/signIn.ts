@@ -1,17 +1,24 @@
-// Signing in: which server, with which token, for which organisation. Each answer is checked while the box is open, so
-// a mistake is corrected where it was made; nothing is stored before the server has accepted the token.
-import { commands, type InputBox, l10n, type QuickPickItem, window } from 'vscode';
-import type { Me, Membership } from '../../protocol/api.ts';
-import type { Account } from '../core/account.ts';
+// Signing in: which server, in the browser or with which token, for which organisation. Each answer is checked while
+// the box is open, so a mistake is corrected where it was made; nothing is stored before the server has accepted the
+// token.
+import { commands, env, type InputBox, l10n, type QuickPickItem, window } from 'vscode';
+import type { Me, Membership, Meta } from '../../protocol/api.ts';
+import type { Account, Grant } from '../core/account.ts';
 import { readServerAddress } from '../core/address.ts';
-import { newClient } from '../core/connect.ts';
+import { type Connect, newClient } from '../core/connect.ts';
 import type { CreditsClientMeans } from '../core/creditsClient.ts';
 import { asCreditsError } from '../core/errors.ts';
 import { type Disposable, Owned } from '../core/event.ts';
+import { newId } from '../core/random.ts';
+import type { IdentityProvider } from '../core/signIn/identityProvider.ts';
+import { type HostFacts, placeOf, waysFor } from '../core/signIn/ways.ts';
 import type { Slot } from '../core/slot.ts';
+import type { EditorAccounts } from '../vscode/editorAccounts.ts';
 import type { Session } from '../vscode/session.ts';
 import type { Settings } from '../vscode/settings.ts';
+import type { BrowserMeans, UnderWay } from './browserSignIn.ts';
 import { describeAddress, describeError } from './describe.ts';
+import { describeSignIn, nameOfWay } from './describeSignIn.ts';
 import { inert } from './text.ts';
 
 export interface SignInMeans {
@@ -19,31 +26,252 @@ export interface SignInMeans {
   readonly settings: Settings;
   readonly client: CreditsClientMeans;
   readonly lastServerUrl: Slot<string>;
+  /** The organisation of the last sign-in, by server and person. */
+  readonly lastOrganisations: Slot<Readonly<Record<string, string>>>;
+  readonly host: HostFacts;
+  readonly browser: BrowserMeans;
+  readonly accounts: EditorAccounts;
 }
 
-export async function signIn(means: SignInMeans): Promise<void> {
+/** What this extension speaks. */
+const API_VERSION = 'v1';
+
+/** At most this many people are remembered. */
+const MAX_REMEMBERED = 20;
+
+/** One sign-in at a time; the two commands of its notification act on it. */
+export class SignInGuide {
+  readonly #means: SignInMeans;
+  #running: AbortController | undefined;
+  #underWay: UnderWay | undefined;
+
+  constructor(means: SignInMeans) {
+    this.#means = means;
+  }
+
+  /** From the question for the server to the balance. Asked again, it starts anew. */
+  async signIn(): Promise<void> {
+    this.#running?.abort();
+    const running = new AbortController();
+    this.#running = running;
+    try {
+      await signIn(this.#means, running.signal, underWay => {
+        if (this.#running === running) {
+          this.#underWay = underWay;
+          void commands.executeCommand('setContext', 'credits.signingIn', underWay !== undefined);
+        }
+      });
+    } finally {
+      if (this.#running === running) {
+        this.#running = undefined;
+      }
+    }
+  }
+
+  async copyLink(): Promise<void> {
+    if (this.#underWay) {
+      await env.clipboard.writeText(this.#underWay.copyText);
+    }
+  }
+
+  anotherWay(): void {
+    this.#underWay?.anotherWay.abort();
+  }
+
+  dispose(): void {
+    this.#running?.abort();
+  }
+}
+
+/** Ends it here and in all windows, and then at the identity provider, which may be out of reach. */
+export async function signOut({ session, client, browser }: SignInMeans): Promise<void> {
+  await session.reread();
+  const { current } = session;
+  await session.signOut();
+  if (current?.grant?.refreshToken) {
+    await revoke(current.account.serverUrl, current.grant, { client, browser });
+  }
+}
+
+export async function switchOrganisation(means: SignInMeans, connect: Connect): Promise<void> {
+  const { session } = means;
+  const { current } = session;
+  if (!current) {
+    return;
+  }
+  const { account } = current;
+  let me: Me;
+  try {
+    me = await (await connect(current)).me();
+  } catch (error) {
+    void window.showErrorMessage(describeError(asCreditsError(error)));
+    return;
+  }
+  if (me.orgs.length < 2) {
+    void window.showInformationMessage(
+      l10n.t('{0} is your only organisation on this server.', inert(account.orgName)),
+    );
+    return;
+  }
+  const org = await pickOrganisation(me, account.orgId);
+  // Someone else may have signed in while the list was open.
+  if (org && org.id !== account.orgId && session.current === current) {
+    await session.moveTo({ orgId: org.id, orgName: org.name, role: org.role });
+    await remember(means, account.serverUrl, me, org);
+    await warnOfMismatch(means, me, org);
+  }
+}
+
+/** Says so when a sign-in ended without anyone's doing here, and offers the next. */
+export function tellEnds(session: Session, again: () => void): Disposable {
+  const owned = new Owned();
+  const offer = async (text: string) => {
+    const action = l10n.t('Sign In');
+    if ((await window.showWarningMessage(text, action)) === action) {
+      again();
+    }
+  };
+  owned.own(
+    session.onDidEnd(({ account }) =>
+      offer(
+        l10n.t(
+          "Your sign-in for {0} has ended: your organisation's identity provider no longer accepts it. Sign in again to see the balance.",
+          inert(account.orgName),
+        ),
+      ),
+    ),
+  );
+  owned.own(
+    session.onDidFindDamage(() =>
+      offer(l10n.t('The kept sign-in cannot be read any more, so it is not used. Sign in again.')),
+    ),
+  );
+  return owned;
+}
+
+async function signIn(
+  means: SignInMeans,
+  signal: AbortSignal,
+  follow: (underWay: UnderWay | undefined) => void,
+): Promise<void> {
   const { session, settings } = means;
-  const serverUrl = settings.serverUrl === '' ? await askServer(means) : configuredServer(settings.serverUrl);
-  if (serverUrl === undefined) {
+  const server = settings.serverUrl === '' ? await askServer(means) : await configuredServer(means);
+  if (!server || signal.aborted) {
     return;
   }
-  const accepted = await askToken(means, serverUrl);
-  if (!accepted) {
+  const accepted = await authenticate(means, server, signal, follow);
+  if (!accepted || signal.aborted) {
     return;
   }
-  const { token, me } = accepted;
-  const org = await chooseOrganisation(me);
-  if (!org) {
+  const { me, token, grant } = accepted;
+  const org = await chooseOrganisation(means, server.url, me);
+  if (!org || signal.aborted) {
+    if (grant) {
+      await revoke(server.url, grant, means);
+    }
     return;
   }
-  const outcome = await session.signIn({ account: accountOf(serverUrl, me, org), token });
-  await means.lastServerUrl.write(serverUrl);
+  const account = accountOf(server.url, me, org);
+  const outcome = await session.signIn({ account, token, ...(grant ? { grant } : {}) });
+  await means.lastServerUrl.write(server.url);
+  await remember(means, server.url, me, org);
   if (outcome === 'untilClosed') {
     void window.showWarningMessage(
       l10n.t(
         "Your system's secret storage is not available, so you are signed in until this window is closed. The token was not written anywhere.",
       ),
     );
+  }
+  await warnOfMismatch(means, me, org);
+}
+
+interface Accepted {
+  readonly token: string;
+  readonly me: Me;
+  readonly grant?: Grant;
+}
+
+/** In the browser where the server names an identity provider, else by a pasted token. */
+async function authenticate(
+  means: SignInMeans,
+  server: Server,
+  signal: AbortSignal,
+  follow: (underWay: UnderWay | undefined) => void,
+): Promise<Accepted | undefined> {
+  if (!server.meta.sign_in) {
+    return await askToken(means, server.url);
+  }
+  const { discover } = await import('../core/signIn/identityProvider.ts');
+  const { signInByBrowser } = await import('./browserSignIn.ts');
+  let provider: IdentityProvider;
+  try {
+    provider = await discover(server.url, server.meta.sign_in, means.client);
+  } catch (error) {
+    return await offerToken(means, server.url, error);
+  }
+  const client = await newClient(server.url, undefined, means.client);
+  const ways = waysFor(placeOf(means.host), provider);
+  const redirectUri = server.meta.sign_in.redirect_uri;
+  const tokens = await signInByBrowser(
+    { provider, redirectUri, client, ways, signal, follow },
+    means.browser,
+  );
+  if (tokens === 'token') {
+    return await askToken(means, server.url);
+  }
+  if (!tokens) {
+    return undefined;
+  }
+  const grant: Grant = {
+    id: newId(),
+    generation: 0,
+    issuer: provider.issuer,
+    clientId: provider.clientId,
+    refreshToken: tokens.refreshToken,
+    expiresAtMs: tokens.expiresAtMs,
+  };
+  const answer = await whoIs(means, server.url, tokens.accessToken);
+  if ('me' in answer) {
+    return { token: tokens.accessToken, me: answer.me, grant };
+  }
+  await revoke(server.url, grant, means);
+  void window.showErrorMessage(
+    answer.isRefused
+      ? l10n.t(
+          'You are known to the identity provider, but not to this credits server. Ask an administrator of your organisation to add you.',
+        )
+      : answer.problem,
+  );
+  return undefined;
+}
+
+async function offerToken(
+  means: SignInMeans,
+  serverUrl: string,
+  error: unknown,
+): Promise<Accepted | undefined> {
+  const { SignInError } = await import('../core/signIn/errors.ts');
+  const told = error instanceof SignInError ? describeSignIn(error) : describeError(asCreditsError(error));
+  const paste = nameOfWay('token');
+  return (await window.showWarningMessage(told, paste)) === paste
+    ? await askToken(means, serverUrl)
+    : undefined;
+}
+
+/** The provider is told that a sign-in is over. It may be out of reach; nothing here waits on that. */
+async function revoke(
+  serverUrl: string,
+  grant: Grant,
+  { client, browser }: Pick<SignInMeans, 'client' | 'browser'>,
+): Promise<void> {
+  if (grant.refreshToken === null) {
+    return;
+  }
+  try {
+    const { openAgain } = await import('../core/signIn/identityProvider.ts');
+    await (await openAgain(grant, serverUrl, client)).revoke(grant.refreshToken);
+  } catch (error) {
+    browser.log.info(`revocation: ${error instanceof Error ? error.message : 'failed'}`);
   }
 }
 
@@ -72,20 +300,23 @@ export function accountOf(serverUrl: string, me: Me, org: Membership): Account {
   };
 }
 
-function configuredServer(setting: string): string | undefined {
-  const address = readServerAddress(setting);
-  if (address.ok) {
-    return address.url;
+interface Server {
+  readonly url: string;
+  readonly meta: Meta;
+}
+
+async function configuredServer({ settings, client }: SignInMeans): Promise<Server | undefined> {
+  const answer = await readServer(settings.serverUrl, client);
+  if ('value' in answer) {
+    return answer.value;
   }
-  void window.showErrorMessage(
-    l10n.t('The setting "credits.serverUrl" cannot be used. {0}', describeAddress(address.problem)),
-  );
+  void window.showErrorMessage(l10n.t('The setting "credits.serverUrl" cannot be used. {0}', answer.problem));
   return undefined;
 }
 
-function askServer({ client, lastServerUrl }: SignInMeans): Promise<string | undefined> {
+function askServer({ client, lastServerUrl }: SignInMeans): Promise<Server | undefined> {
   return ask({
-    title: l10n.t('Sign In to Credits (1/2)'),
+    title: l10n.t('Sign In to Credits'),
     prompt: l10n.t("Address of your organisation's credits server"),
     placeholder: 'https://credits.example.com',
     value: lastServerUrl.read() ?? '',
@@ -94,27 +325,56 @@ function askServer({ client, lastServerUrl }: SignInMeans): Promise<string | und
       const address = readServerAddress(text);
       return address.ok || text.trim() === '' ? undefined : describeAddress(address.problem);
     },
-    accept: async text => {
-      const address = readServerAddress(text);
-      if (!address.ok) {
-        return { problem: describeAddress(address.problem) };
-      }
-      try {
-        await (await newClient(address.url, undefined, client)).meta();
-        return { value: address.url };
-      } catch (error) {
-        return { problem: describeError(asCreditsError(error)) };
-      }
-    },
+    accept: text => readServer(text, client),
   });
 }
 
-function askToken(
+/** Whether there is a credits server at that address, and one that speaks our version. */
+async function readServer(
+  text: string,
+  client: CreditsClientMeans,
+): Promise<{ value: Server } | { problem: string }> {
+  const address = readServerAddress(text);
+  if (!address.ok) {
+    return { problem: describeAddress(address.problem) };
+  }
+  try {
+    const meta = await (await newClient(address.url, undefined, client)).meta();
+    return meta.api_versions.includes(API_VERSION)
+      ? { value: { url: address.url, meta } }
+      : {
+          problem: l10n.t(
+            'This credits server (version {0}) speaks {1}, and this extension {2}. Update whichever is older.',
+            inert(meta.server_version),
+            inert(meta.api_versions.join(', ')),
+            API_VERSION,
+          ),
+        };
+  } catch (error) {
+    return { problem: describeError(asCreditsError(error)) };
+  }
+}
+
+/** Asks the server whose token it is. */
+async function whoIs(
   { client }: SignInMeans,
   serverUrl: string,
-): Promise<{ readonly token: string; readonly me: Me } | undefined> {
+  token: string,
+): Promise<{ me: Me } | { problem: string; isRefused: boolean }> {
+  try {
+    const me = await (await newClient(serverUrl, token, client)).me();
+    return me.orgs.length > 0
+      ? { me }
+      : { problem: l10n.t('You belong to no organisation on this credits server.'), isRefused: false };
+  } catch (caught) {
+    const error = asCreditsError(caught);
+    return { problem: describeError(error), isRefused: error.reason === 'unauthenticated' };
+  }
+}
+
+function askToken(means: SignInMeans, serverUrl: string): Promise<Accepted | undefined> {
   return ask({
-    title: l10n.t('Sign In to Credits (2/2)'),
+    title: l10n.t('Sign In to Credits'),
     prompt: l10n.t('Access token for {0}', new URL(serverUrl).host),
     placeholder: '',
     value: '',
@@ -129,39 +389,74 @@ function askToken(
       if (!/^[\x21-\x7e]{1,2000}$/.test(token)) {
         return { problem: l10n.t('This is not an access token: it has blanks or letters no token has.') };
       }
-      try {
-        const me = await (await newClient(serverUrl, token, client)).me();
-        return me.orgs.length > 0
-          ? { value: { token, me } }
-          : { problem: l10n.t('This token belongs to no organisation.') };
-      } catch (caught) {
-        const error = asCreditsError(caught);
-        return {
-          problem:
-            error.reason === 'unauthenticated'
+      const answer = await whoIs(means, serverUrl, token);
+      return 'me' in answer
+        ? { value: { token, me: answer.me } }
+        : {
+            problem: answer.isRefused
               ? l10n.t('The server does not accept this token. Check it and try again.')
-              : describeError(error),
-        };
-      }
+              : answer.problem,
+          };
     },
   });
 }
 
-async function chooseOrganisation({ orgs }: Me): Promise<Membership | undefined> {
-  if (orgs.length === 1) {
-    return orgs[0];
-  }
+/** The organisation of last time without a question; with several and no memory, the person picks. */
+async function chooseOrganisation(
+  { lastOrganisations }: SignInMeans,
+  serverUrl: string,
+  me: Me,
+): Promise<Membership | undefined> {
+  const last = lastOrganisations.read()?.[personKey(serverUrl, me)];
+  const known = me.orgs.find(org => org.id === last);
+  return known ?? (me.orgs.length === 1 ? me.orgs[0] : await pickOrganisation(me, undefined));
+}
+
+async function pickOrganisation(
+  { orgs }: Me,
+  presentId: string | undefined,
+): Promise<Membership | undefined> {
   const items = orgs.map((org): QuickPickItem & { org: Membership } => ({
     label: inert(org.name),
-    description: inert(org.role),
+    description: org.id === presentId ? l10n.t('{0} · shown now', inert(org.role)) : inert(org.role),
     org,
   }));
   const chosen = await window.showQuickPick(items, {
-    title: l10n.t('Sign In to Credits'),
+    title: l10n.t('Credits'),
     placeHolder: l10n.t("Which organisation's credits do you want to see?"),
     ignoreFocusOut: true,
   });
   return chosen?.org;
+}
+
+async function remember(
+  { lastOrganisations }: SignInMeans,
+  serverUrl: string,
+  me: Me,
+  org: Membership,
+): Promise<void> {
+  const key = personKey(serverUrl, me);
+  const others = Object.entries(lastOrganisations.read() ?? {}).filter(([known]) => known !== key);
+  await lastOrganisations.write(Object.fromEntries([...others.slice(1 - MAX_REMEMBERED), [key, org.id]]));
+}
+
+function personKey(serverUrl: string, { principal }: Me): string {
+  return JSON.stringify([serverUrl, principal.id]);
+}
+
+/** Told once: whose credits these are is easily mistaken where one person has two accounts. */
+async function warnOfMismatch({ accounts }: SignInMeans, { principal }: Me, org: Membership): Promise<void> {
+  const other = principal.email === null ? undefined : await accounts.otherThan(principal.email);
+  if (other !== undefined && principal.email !== null) {
+    void window.showWarningMessage(
+      l10n.t(
+        'These are the credits of {0}, for {1}. In this editor you are signed in as {2}.',
+        inert(org.name),
+        inert(principal.email),
+        inert(other),
+      ),
+    );
+  }
 }
 
 interface Question<T> {

@@ -1,6 +1,6 @@
 // The world outside the editor: opening an address, and the address that leads back in.
 import { env, Uri } from 'vscode';
-import { RETURN_PATH } from './uriHandler.ts';
+import { RETURN_PATH, SIGNED_IN_PATH } from './uriHandler.ts';
 
 /** False when the editor knows that nothing opened; true proves nothing. */
 export async function openOutside(url: string): Promise<boolean> {
@@ -10,13 +10,17 @@ export async function openOutside(url: string): Promise<boolean> {
 }
 
 /** @param extensionId `publisher.name`, the authority of addresses that lead here */
-export async function returnUri(extensionId: string, state: string): Promise<string> {
-  const inside = Uri.from({
-    scheme: env.uriScheme,
-    authority: extensionId,
-    path: RETURN_PATH,
-    query: `state=${encodeURIComponent(state)}`,
-  });
+export function returnUri(extensionId: string, state: string): Promise<string> {
+  return wayIn(extensionId, RETURN_PATH, `state=${encodeURIComponent(state)}`);
+}
+
+/** Where the answer to a sign-in is passed on to, by the credits server's page. */
+export function signedInUri(extensionId: string): Promise<string> {
+  return wayIn(extensionId, SIGNED_IN_PATH, '');
+}
+
+async function wayIn(extensionId: string, path: string, query: string): Promise<string> {
+  const inside = Uri.from({ scheme: env.uriScheme, authority: extensionId, path, query });
   const outside = await env.asExternalUri(inside);
   // `true` leaves `=` and `&` alone; with them encoded, an editor in a browser does not find the way back.
   return outside.toString(true);

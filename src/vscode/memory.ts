@@ -3,13 +3,15 @@
 // A key carries the version of its form, so that a newer extension's value is neither misread nor destroyed (F33).
 import type { Memento } from 'vscode';
 import { type CachedBalance, readCachedBalance } from '../core/creditsStore.ts';
-import type { Slot } from '../core/slot.ts';
+import { isRecord, type Slot } from '../core/slot.ts';
 
 export interface Memory {
   /** Painted at the next start, before anything is asked. */
   readonly balance: Slot<CachedBalance>;
   /** The server of the last sign-in, offered at the next. */
   readonly serverUrl: Slot<string>;
+  /** The organisation of the last sign-in, by server and person. */
+  readonly organisations: Slot<Readonly<Record<string, string>>>;
 }
 
 export function openMemory(store: Memento): Memory {
@@ -22,9 +24,16 @@ export function openMemory(store: Memento): Memory {
   return {
     balance: slot('balance.v1', readCachedBalance),
     serverUrl: slot('serverUrl.v1', readText),
+    organisations: slot('organisations.v1', readTexts),
   };
 }
 
 function readText(value: unknown): string | undefined {
   return typeof value === 'string' && value.length <= 2_000 ? value : undefined;
+}
+
+function readTexts(value: unknown): Readonly<Record<string, string>> | undefined {
+  return isRecord(value) && Object.values(value).every(one => typeof one === 'string')
+    ? (value as Record<string, string>)
+    : undefined;
 }

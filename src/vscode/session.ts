@@ -1,12 +1,21 @@
 // Keeps the sign-in: token and account together in the editor's secret storage, bound to the server they were given
 // for. Never in settings, logs, or plain storage.
 import type { SecretStorage } from 'vscode';
-import { accountKey, readAccount, type Sessions, type SignIn } from '../core/account.ts';
+import {
+  type Account,
+  accountKey,
+  type Grant,
+  readAccount,
+  readGrant,
+  type Sessions,
+  type SignIn,
+} from '../core/account.ts';
 import { readServerAddress } from '../core/address.ts';
 import { Emitter, Owned } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import { newId } from '../core/random.ts';
 import type { SharedFile } from '../core/sharedState.ts';
+import type { GrantKeeper } from '../core/signIn/renewal.ts';
 import { isRecord } from '../core/slot.ts';
 import type { Settings } from './settings.ts';
 
@@ -30,7 +39,24 @@ export function readSessionNews(value: unknown): SessionNews | undefined {
     : undefined;
 }
 
-export class Session implements Sessions {
+/** One sign-in stays one object while its token is renewed: others tell by that whether anyone else has signed in. */
+class KeptSignIn implements SignIn {
+  readonly account: Account;
+  token: string;
+  grant: Grant;
+
+  constructor({ account, token }: SignIn, grant: Grant) {
+    this.account = account;
+    this.token = token;
+    this.grant = grant;
+  }
+}
+
+function kept(signIn: SignIn): SignIn {
+  return signIn.grant ? new KeptSignIn(signIn, signIn.grant) : signIn;
+}
+
+export class Session implements Sessions, GrantKeeper {
   readonly #secrets: SecretStorage;
   readonly #settings: Settings;
   readonly #log: Log;
@@ -45,10 +71,16 @@ export class Session implements Sessions {
   readonly #missed = this.#owned.own(new Emitter<void>());
   #heardNews: string | undefined;
   #isNewsRead = false;
+  readonly #ended = this.#owned.own(new Emitter<SignIn>());
+  readonly #damaged = this.#owned.own(new Emitter<void>());
 
   readonly onDidChange = this.#changed.event;
   /** Another window signed in, and this host does not let this one read it before a reload. */
   readonly onDidMiss = this.#missed.event;
+  /** The identity provider ended it: revoked, or the account is gone. */
+  readonly onDidEnd = this.#ended.event;
+  /** What was kept cannot be read any more, so nobody is signed in. */
+  readonly onDidFindDamage = this.#damaged.event;
 
   constructor(secrets: SecretStorage, settings: Settings, log: Log, news?: SharedFile<SessionNews>) {
     this.#secrets = secrets;
@@ -87,23 +119,47 @@ export class Session implements Sessions {
   }
 
   /** Signs in. `untilClosed`: the secret storage did not take it, so it lasts until this window is closed (F31). */
-  async signIn(signIn: SignIn): Promise<'kept' | 'untilClosed'> {
-    const text = JSON.stringify(signIn);
-    this.#kept = { text, signIn };
-    let outcome: 'kept' | 'untilClosed' = 'kept';
-    try {
-      await this.#secrets.store(SECRET_KEY, text);
-      this.#inMemoryOnly = false;
-    } catch (error) {
-      this.#log.warn(`secret storage: ${nameOf(error)}`);
-      this.#inMemoryOnly = true;
-      outcome = 'untilClosed';
-    }
+  async signIn(given: SignIn): Promise<'kept' | 'untilClosed'> {
+    const signIn = kept(given);
+    const outcome = await this.#keep(signIn);
     this.#update();
     if (outcome === 'kept') {
       await this.#tell(accountKey(signIn.account));
     }
     return outcome;
+  }
+
+  /** The same person and token for another of their organisations. */
+  async moveTo(org: Pick<Account, 'orgId' | 'orgName' | 'role'>): Promise<void> {
+    const signIn = this.#current;
+    if (signIn) {
+      await this.signIn({ ...signIn, account: { ...signIn.account, ...org } });
+    }
+  }
+
+  reread(): Promise<void> {
+    return this.#read();
+  }
+
+  async renewed(grantId: string, token: string, grant: Grant): Promise<void> {
+    const signIn = this.#kept?.signIn;
+    if (signIn instanceof KeptSignIn && signIn.grant.id === grantId) {
+      signIn.token = token;
+      signIn.grant = grant;
+      await this.#keep(signIn);
+    }
+  }
+
+  async ended(grantId: string): Promise<void> {
+    const signIn = this.#kept?.signIn;
+    if (signIn?.grant?.id === grantId) {
+      await this.signOut();
+      this.#ended.fire(signIn);
+    }
+  }
+
+  missed(): void {
+    this.#missed.fire();
   }
 
   async signOut(): Promise<void> {
@@ -123,6 +179,20 @@ export class Session implements Sessions {
 
   dispose(): void {
     this.#owned.dispose();
+  }
+
+  async #keep(signIn: SignIn): Promise<'kept' | 'untilClosed'> {
+    const text = JSON.stringify(signIn);
+    this.#kept = { text, signIn };
+    try {
+      await this.#secrets.store(SECRET_KEY, text);
+      this.#inMemoryOnly = false;
+      return 'kept';
+    } catch (error) {
+      this.#log.warn(`secret storage: ${nameOf(error)}`);
+      this.#inMemoryOnly = true;
+      return 'untilClosed';
+    }
   }
 
   async #tell(account: string | null): Promise<void> {
@@ -166,11 +236,36 @@ export class Session implements Sessions {
     // One and the same sign-in stays one object: others tell by that whether anything has changed.
     if (text !== this.#kept?.text && !this.#inMemoryOnly) {
       const signIn = text === undefined ? undefined : readSignIn(text);
-      this.#kept = text !== undefined && signIn ? { text, signIn } : undefined;
+      if (text !== undefined && !signIn) {
+        this.#log.warn('the kept sign-in cannot be read, so it is not used');
+        this.#damaged.fire();
+      }
+      this.#take(text, signIn);
     }
     const isFirst = !this.isRead;
     this.#isRead = true;
     this.#update(isFirst);
+  }
+
+  #take(text: string | undefined, signIn: SignIn | undefined): void {
+    if (text === undefined || !signIn) {
+      this.#kept = undefined;
+      return;
+    }
+    const own = this.#kept?.signIn;
+    const { grant } = signIn;
+    const isSame =
+      own instanceof KeptSignIn &&
+      grant?.id === own.grant.id &&
+      accountKey(own.account) === accountKey(signIn.account);
+    if (!isSame) {
+      this.#kept = { text, signIn: kept(signIn) };
+    } else if (grant && grant.generation > own.grant.generation) {
+      // Never back to a refresh token that is used up: hosts that read secrets once show the old one for ever.
+      own.token = signIn.token;
+      own.grant = grant;
+      this.#kept = { text, signIn: own };
+    }
   }
 
   /** @param isNews there is something to tell although the sign-in is the same: that it is known now */
@@ -200,9 +295,10 @@ function readSignIn(text: string): SignIn | undefined {
       return undefined;
     }
     const account = readAccount(value['account']);
-    return account && readServerAddress(account.serverUrl).ok
-      ? { account, token: value['token'] }
-      : undefined;
+    const grant = value['grant'] === undefined ? undefined : readGrant(value['grant']);
+    const isSound =
+      account && readServerAddress(account.serverUrl).ok && (value['grant'] === undefined || grant);
+    return isSound ? { account, token: value['token'], ...(grant ? { grant } : {}) } : undefined;
   } catch {
     return undefined;
   }

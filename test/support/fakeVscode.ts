@@ -96,6 +96,8 @@ export const did = {
   opened: [] as unknown[],
   clipboard: '',
   contexts: new Map<string, unknown>(),
+  /** By authentication provider: the labels of the accounts signed in. */
+  accounts: new Map<string, string[]>(),
   settings: new Map<string, { globalValue?: unknown; workspaceValue?: unknown; defaultValue?: unknown }>(),
   answer: (_message: Message): string | undefined => undefined,
   pick: (_items: readonly unknown[]): unknown => undefined,
@@ -107,6 +109,7 @@ export const did = {
     this.clipboard = '';
     this.contexts.clear();
     this.settings.clear();
+    this.accounts.clear();
     this.answer = () => undefined;
     this.pick = () => undefined;
     this.type = () => undefined;
@@ -120,6 +123,13 @@ function show(level: Message['level']) {
     return did.answer(message);
   };
 }
+
+export class EventEmitter<T> extends Emitter<T> {}
+
+export const authentication = {
+  getAccounts: async (provider: string) =>
+    (did.accounts.get(provider) ?? []).map(label => ({ id: label, label })),
+};
 
 export const windowState = new Emitter<{ focused: boolean }>();
 export const configurationChanged = new Emitter<{ affectsConfiguration: (section: string) => boolean }>();

@@ -25,7 +25,11 @@ const manifest = JSON.parse(read('package.json')) as {
   extensionDependencies?: string[];
   dependencies?: Record<string, string>;
   capabilities: { untrustedWorkspaces: { supported: unknown }; virtualWorkspaces: unknown };
-  contributes: { commands: Command[]; configuration: { properties: Record<string, Setting> } };
+  contributes: {
+    commands: Command[];
+    configuration: { properties: Record<string, Setting> };
+    walkthroughs: Array<{ steps: Array<{ id: string; media: { svg: string }; completionEvents: string[] }> }>;
+  };
 };
 const strings = JSON.parse(read('package.nls.json')) as Record<string, string>;
 
@@ -51,6 +55,18 @@ describe('the manifest', () => {
     const registered = [...source.matchAll(/register\('(credits\.[a-zA-Z]+)'/g)].map(match => match[1]);
     deepEqual(new Set(registered), new Set(commands.map(({ command }) => command)));
   });
+
+  for (const { id, media, completionEvents } of manifest.contributes.walkthroughs.flatMap(one => one.steps)) {
+    it(`the walkthrough's step "${id}" has its picture, and ends with something that exists`, () => {
+      ok(read(media.svg).startsWith('<svg'));
+      ok(completionEvents.length > 0);
+      const known = commands.map(({ command }) => command);
+      const named = completionEvents.flatMap(event => /^onCommand:(.*)/.exec(event)?.[1] ?? []);
+      ok(named.every(command => known.includes(command)));
+      const changed = completionEvents.flatMap(event => /^onSettingChanged:(.*)/.exec(event)?.[1] ?? []);
+      ok(changed.every(setting => setting in configuration.properties));
+    });
+  }
 
   it('defines every %key% it uses, and uses every one it defines', () => {
     const used = [...read('package.json').matchAll(/"%([^%"]+)%"/g)].map(match => match[1] ?? '');

@@ -1,10 +1,10 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import type { Memento, SecretStorage } from 'vscode';
-import { Emitter } from '../../../src/core/event.ts';
 import { SharedFile } from '../../../src/core/sharedState.ts';
 import { settled } from '../../support/clock.ts';
 import { account, CollectingLog, signIn } from '../../support/core.ts';
 import { MemoryFolder } from '../../support/folder.ts';
+import { FakeSecrets } from '../../support/secrets.ts';
 import { fake } from '../../support/vscode.ts';
 
 const { readSessionNews, Session } = await import('../../../src/vscode/session.ts');
@@ -14,40 +14,6 @@ const { openOutside, returnUri } = await import('../../../src/vscode/browser.ts'
 const { CreditsUriHandler } = await import('../../../src/vscode/uriHandler.ts');
 const { WindowAttention } = await import('../../../src/vscode/attention.ts');
 const { did } = fake;
-
-class FakeSecrets {
-  readonly values = new Map<string, string>();
-  readonly changed = new Emitter<{ key: string }>();
-  readonly onDidChange = this.changed.event;
-  fails: boolean;
-
-  constructor(fails = false) {
-    this.fails = fails;
-  }
-
-  async get(key: string): Promise<string | undefined> {
-    this.#check();
-    return this.values.get(key);
-  }
-
-  async store(key: string, value: string): Promise<void> {
-    this.#check();
-    this.values.set(key, value);
-    this.changed.fire({ key });
-  }
-
-  async delete(key: string): Promise<void> {
-    this.#check();
-    this.values.delete(key);
-    this.changed.fire({ key });
-  }
-
-  #check(): void {
-    if (this.fails) {
-      throw new Error(`no keyring for ${signIn.token}`);
-    }
-  }
-}
 
 async function session(secrets = new FakeSecrets(), folder?: MemoryFolder) {
   const log = new CollectingLog();
