@@ -107,7 +107,7 @@ export function activate(context: ExtensionContext): CreditsApi {
   );
 
   // What the person sees. The status bar comes first, with the balance of last time, before anything is asked.
-  own(new BalanceStatusBar(store, checkout, clock, locale));
+  own(new BalanceStatusBar(store, checkout, settings, clock, locale));
   const notices = own(new Notices());
   // What was told to one account is not for the next.
   own(session.onDidChange(() => notices.dismiss()));
