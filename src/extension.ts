@@ -19,7 +19,7 @@ import { readPause, readSharedBalance, readWish } from './core/sharedBalance.ts'
 import { Lookout, SharedCollection, SharedFile } from './core/sharedState.ts';
 import { readWarned } from './core/warnings.ts';
 import { Windows } from './core/windows.ts';
-import { askAdmin } from './views/askAdmin.ts';
+import { type AdminRequest, askAdmin } from './views/askAdmin.ts';
 import { buyFromPalette } from './views/buyCommand.ts';
 import { Buying } from './views/buying.ts';
 import { CreditsPanel, PANEL_TYPE } from './views/creditsPanel.ts';
@@ -134,7 +134,8 @@ export function activate(context: ExtensionContext): CreditsApi {
   );
 
   // What the person can do.
-  const ask = () => askAdmin(store, notices, locale);
+  const ask = (request?: AdminRequest) =>
+    askAdmin({ store, notices, open: openOutside, nowMs: () => clock.now(), locale }, request);
   const signInHere = () => signIn({ session, settings, client: means, lastServerUrl: memory.serverUrl });
   const wishes = {
     signIn: signInHere,
@@ -144,14 +145,14 @@ export function activate(context: ExtensionContext): CreditsApi {
     copyLink: () => buying.copyLink(),
     checkNow: () => buying.checkNow(),
     cancel: () => buying.cancel(),
-    askAdmin: ask,
+    askAdmin: () => ask(),
     dismissNotice: (id: number) => notices.dismiss(id),
   };
   own(
     registerCommands(
       {
         open: () => panel.show(),
-        buy: () => buyFromPalette(store, buying, ask, locale),
+        buy: () => buyFromPalette(store, buying, () => ask(), locale),
         refresh: () => store.refresh(),
         signIn: signInHere,
         signOut: () => session.signOut(),
@@ -171,8 +172,9 @@ export function activate(context: ExtensionContext): CreditsApi {
       leading: lease,
       warned: shared.warned,
       claim: key => claim(key, { folder, windowId, clock }),
-      buy: () => panel.show(),
-      ask: () => void atTheEdge(ask, log),
+      purchases: checkout,
+      open: () => panel.show(),
+      ask: request => void atTheEdge(() => ask(request), log),
       clock,
       log,
       locale,
