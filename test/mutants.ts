@@ -256,8 +256,8 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'F45 a renewed budget arms its thresholds',
     file: 'src/core/warnings.ts',
-    from: 'return `${period_start} ${limit_ucr}`;',
-    to: 'return `${period_start.slice(0, 0)} ${limit_ucr}`;',
+    from: "return [period_start, limit_ucr].join(' ');",
+    to: 'return String(limit_ucr);',
     test: 'test/unit/core/warnings.test.ts',
     title: 'are armed again by a budget that is renewed',
   },

@@ -259,7 +259,7 @@ function stopKey(by: Stop, periodId: string): string {
 
 /** A new period or a raised limit arms a budget's thresholds again. */
 function measureOf({ period_start, limit_ucr }: Budget): string {
-  return `${period_start} ${limit_ucr}`;
+  return [period_start, limit_ucr].join(' ');
 }
 
 function lookAtBudgets(before: Seen | undefined, { budgets }: Snapshot, limits: Limits) {
