@@ -18,6 +18,17 @@ export function formatCredits(ucr: Ucr, locale: string): string {
   } as Intl.NumberFormatOptions).format(credits);
 }
 
+/** `5.2K`, `980`: for where there is little room. Rounded down, so that it never promises more than there is. */
+export function formatCreditsShort(ucr: Ucr, locale: string): string {
+  return Math.abs(ucr) < 1_000 * UCR_PER_CREDIT
+    ? formatCredits(ucr, locale)
+    : new Intl.NumberFormat(locale, {
+        notation: 'compact',
+        maximumFractionDigits: 1,
+        roundingMode: 'floor',
+      } as Intl.NumberFormatOptions).format(ucr / UCR_PER_CREDIT);
+}
+
 /** `$50`, `$12.50`, `¥5,000`: whole amounts without an empty fraction. */
 export function formatMoney(amountMinor: number, currency: string, locale: string): string {
   const major = amountMinor / minorPerMajor(currency);

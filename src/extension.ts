@@ -29,7 +29,7 @@ import { Lookout, SharedCollection, SharedFile } from './core/sharedState.ts';
 import { Renewal, readRenewal, refreshAtProvider } from './core/signIn/renewal.ts';
 import { readWarned } from './core/warnings.ts';
 import { Windows } from './core/windows.ts';
-import { askAdmin } from './views/askAdmin.ts';
+import { type AdminRequest, askAdmin } from './views/askAdmin.ts';
 import { buyFromPalette } from './views/buyCommand.ts';
 import { Buying } from './views/buying.ts';
 import { CreditsPanel, PANEL_TYPE } from './views/creditsPanel.ts';
@@ -129,7 +129,7 @@ export function activate(context: ExtensionContext): CreditsApi {
   );
 
   // What the person sees. The status bar comes first, with the balance of last time, before anything is asked.
-  own(new BalanceStatusBar(store, checkout, clock, locale));
+  own(new BalanceStatusBar(store, checkout, settings, clock, locale));
   const notices = own(new Notices());
   // What was told to one account is not for the next.
   own(session.onDidChange(() => notices.dismiss()));
@@ -156,7 +156,8 @@ export function activate(context: ExtensionContext): CreditsApi {
   );
 
   // What the person can do.
-  const ask = () => askAdmin(store, notices, locale);
+  const ask = (request?: AdminRequest) =>
+    askAdmin({ store, notices, open: openOutside, nowMs: () => clock.now(), locale }, request);
   const signInMeans = {
     session,
     settings,
@@ -188,14 +189,14 @@ export function activate(context: ExtensionContext): CreditsApi {
     copyLink: () => buying.copyLink(),
     checkNow: () => buying.checkNow(),
     cancel: () => buying.cancel(),
-    askAdmin: ask,
+    askAdmin: () => ask(),
     dismissNotice: (id: number) => notices.dismiss(id),
   };
   own(
     registerCommands(
       {
         open: () => panel.show(),
-        buy: () => buyFromPalette(store, buying, ask, locale),
+        buy: () => buyFromPalette(store, buying, () => ask(), locale),
         refresh: () => store.refresh(),
         signIn: signInHere,
         signOut: signOutHere,
@@ -224,8 +225,9 @@ export function activate(context: ExtensionContext): CreditsApi {
       leading: lease,
       warned: shared.warned,
       claim: claimOnce,
-      buy: () => panel.show(),
-      ask: () => void atTheEdge(ask, log),
+      purchases: checkout,
+      open: () => panel.show(),
+      ask: request => void atTheEdge(() => ask(request), log),
       clock,
       log,
       locale,

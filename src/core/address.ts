@@ -122,3 +122,25 @@ function transportProblem(url: URL, text: string): AddressProblem | undefined {
   const authority = text.slice(text.indexOf('//') + 2).split(/[/?#]/, 1)[0] ?? '';
   return authority.includes('@') ? 'userinfo' : undefined;
 }
+
+/** One address as people write them: no quoting, no comment, no second recipient, nothing that mail would read as more. */
+const MAIL = /^[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?\.)+[a-z\d-]{2,63}$/i;
+
+/** Longer ones are cut off or refused by mail programs. */
+const MAX_MAIL_BODY = 1_000;
+
+/**
+ * A `mailto:` address, or undefined for what is no e-mail address. Everything but the `@` is encoded, so that no name
+ * can add a recipient or a header (RFC 6068).
+ */
+export function mailAddress(to: string, subject: string, body: string): string | undefined {
+  if (!MAIL.test(to)) {
+    return undefined;
+  }
+  const at = to.lastIndexOf('@');
+  const encoded = (text: string) =>
+    encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, '\ufffd').replaceAll(/\r?\n/g, '\r\n'));
+  const recipient = `${encodeURIComponent(to.slice(0, at))}@${to.slice(at + 1)}`;
+  const flat = subject.replaceAll(/\p{Cc}+/gu, ' ').slice(0, 200);
+  return `mailto:${recipient}?subject=${encoded(flat)}&body=${encoded(body.slice(0, MAX_MAIL_BODY))}`;
+}

@@ -35,7 +35,12 @@ export interface Records {
 export const REPEATABLE_FOR_MS = hours(12);
 
 /** Purchases whose end was never seen are let go in the end; the balance tells of them in any case. */
-export const REMEMBERED_FOR_MS = hours(14 * 24);
+const REMEMBERED_FOR_MS = hours(14 * 24);
+
+/** Neither repeated nor asked for any more. @param nowMs wall time */
+export function isOver(record: PurchaseRecord, nowMs: number): boolean {
+  return nowMs - record.startedAtMs > (record.purchase ? REMEMBERED_FOR_MS : REPEATABLE_FOR_MS);
+}
 
 /** How long after the payment page's end a payment may still be on its way to us. */
 export const GRACE_MS = minutes(5);

@@ -1,8 +1,10 @@
 // Says that credits run low, and that they are there again: once over all windows and restarts for each threshold,
 // account and period, in the window someone looks at, and with a way forward for each role.
 import { commands, l10n, window } from 'vscode';
+import type { Ucr } from '../../protocol/units.ts';
 import { type Account, accountKey } from '../core/account.ts';
 import type { Snapshot } from '../core/balance.ts';
+import type { Checkout } from '../core/checkout.ts';
 import { type Clock, hours, seconds } from '../core/clock.ts';
 import type { CreditsState, CreditsStore } from '../core/creditsStore.ts';
 import { type Disposable, Owned } from '../core/event.ts';
@@ -13,13 +15,18 @@ import type { SharedFile } from '../core/sharedState.ts';
 import {
   type Crossing,
   crossing,
+  isSameSeen,
   isSnoozed,
+  type Limits,
+  type News,
   nothingWarned,
   type Snooze,
   type Warned,
 } from '../core/warnings.ts';
 import type { Settings } from '../vscode/settings.ts';
-import { creditsText, inert } from './text.ts';
+import type { AdminRequest } from './askAdmin.ts';
+import { inert } from './text.ts';
+import { nextAct, warningText } from './warningText.ts';
 
 export interface LowBalanceWarningMeans {
   readonly store: CreditsStore;
@@ -29,15 +36,24 @@ export interface LowBalanceWarningMeans {
   readonly warned: SharedFile<Warned>;
   /** True for one window, once ever, for each key. */
   readonly claim: (key: string) => Promise<boolean>;
-  readonly buy: () => void;
-  readonly ask: () => void;
+  /** The end of a purchase tells of its credits itself, so that nobody is told twice. */
+  readonly purchases: Pick<Checkout, 'pending' | 'onDidChange' | 'onDidSettle'>;
+  /** Where credits are bought, and where all figures are. */
+  readonly open: () => void;
+  readonly ask: (request: AdminRequest) => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly locale: string;
 }
 
+/** Micro-credits in a credit. */
+const UCR: Ucr = 1_000_000;
+
 /** The window someone looks at goes first; where nobody looks, the leading one tells after this long. */
 const AWAY_MS = seconds(3);
+
+/** When a purchase is no longer under way, its window has this long to tell its end. */
+const PURCHASE_TOLD_MS = seconds(10);
 
 /** After asking an administrator, the request is not offered again for this long; the command always works. */
 const ASK_AGAIN_MS = hours(4);
@@ -49,6 +65,9 @@ export class LowBalanceWarning {
   #looking: Promise<void> | undefined;
   #again: boolean = false;
   #isDisposed: boolean = false;
+  #isPending: boolean = false;
+  /** Monotonic ms until which the end of a purchase may still be told. */
+  #purchaseUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(means: LowBalanceWarningMeans) {
     this.#means = means;
@@ -56,6 +75,23 @@ export class LowBalanceWarning {
     for (const event of [means.store.onDidChange, means.leading.onDidChange, means.attention.onDidFocus]) {
       this.#owned.own((event as (listener: () => unknown) => Disposable)(look));
     }
+    const { purchases, clock } = means;
+    this.#owned.own(
+      purchases.onDidChange(pending => {
+        if (this.#isPending && !pending) {
+          this.#purchaseUntilMs = clock.monotonic() + PURCHASE_TOLD_MS;
+          this.#look();
+        }
+        this.#isPending = pending !== undefined;
+      }),
+    );
+    this.#owned.own(
+      purchases.onDidSettle(({ kind }) => {
+        if (kind === 'credited') {
+          void this.#noteRestored();
+        }
+      }),
+    );
   }
 
   dispose(): void {
@@ -67,17 +103,31 @@ export class LowBalanceWarning {
   /** In the window someone looks at: now. In the leading one: a little later, if there is still something to tell. */
   #look(): void {
     const { store, attention, leading, clock } = this.#means;
-    if (!readingOf(store.state) || !this.#crossing(store.state)) {
+    const crossed = readingOf(store.state) && this.#crossing(store.state);
+    if (!crossed) {
       return;
     }
-    if (attention.isFocused) {
+    const heldMs = this.#heldMs(crossed);
+    if (heldMs === undefined) {
+      return;
+    }
+    if (attention.isFocused && heldMs === 0) {
       this.#begin();
-    } else if (leading.isHeld && !this.#timer) {
-      this.#timer = clock.after(AWAY_MS)(() => {
+    } else if ((leading.isHeld || attention.isFocused) && !this.#timer) {
+      this.#timer = clock.after(Math.max(heldMs, attention.isFocused ? 0 : AWAY_MS))(() => {
         this.#timer = undefined;
         this.#begin();
       });
     }
+  }
+
+  /** How long this news waits for a purchase's own; undefined: until that has ended. */
+  #heldMs({ news }: Crossing): number | undefined {
+    const { purchases, clock } = this.#means;
+    if (news?.kind !== 'restored') {
+      return 0;
+    }
+    return purchases.pending ? undefined : Math.max(0, this.#purchaseUntilMs - clock.monotonic());
   }
 
   /** One at a time; what changes meanwhile is looked at afterwards. */
@@ -103,16 +153,25 @@ export class LowBalanceWarning {
     if (!account || balance.kind !== 'known') {
       return undefined;
     }
-    const { warned, settings } = this.#means;
-    const before = (warned.read() ?? nothingWarned).seen[accountKey(account)];
-    const crossed = crossing(before, balance.last.snapshot, settings.warnWhenCreditsLeft * 1_000_000);
-    const isSame =
-      before !== undefined &&
-      before.periodId === crossed?.seen.periodId &&
-      before.reached === crossed.seen.reached &&
-      (before.isLeftLow ?? false) === crossed.seen.isLeftLow &&
-      (before.isWarned ?? false) === crossed.seen.isWarned;
-    return isSame ? undefined : crossed;
+    const before = (this.#means.warned.read() ?? nothingWarned).seen[accountKey(account)];
+    const crossed = crossing(before, balance.last.snapshot, this.#limits());
+    return isSameSeen(before, crossed.seen) ? undefined : crossed;
+  }
+
+  #limits(): Limits {
+    const { warnWhenPercentUsed, warnWhenCreditsLeft, warnWhenDaysLeft } = this.#means.settings;
+    return { percent: warnWhenPercentUsed, leftUcr: warnWhenCreditsLeft * UCR, days: warnWhenDaysLeft };
+  }
+
+  /** A purchase has just said that credits were added. */
+  async #noteRestored(): Promise<void> {
+    const { store, warned } = this.#means;
+    await warned.load();
+    const reading = readingOf(store.state);
+    const crossed = reading && this.#crossing(store.state);
+    if (reading && crossed?.news?.kind === 'restored') {
+      await this.#note(accountKey(reading.account), crossed);
+    }
   }
 
   async #consider(): Promise<void> {
@@ -125,27 +184,24 @@ export class LowBalanceWarning {
     if (!reading || !crossed || this.#isDisposed) {
       return;
     }
+    if (this.#heldMs(crossed) !== 0) {
+      this.#look();
+      return;
+    }
     const { account, snapshot, canBuy } = reading;
     const key = accountKey(account);
     const all = warned.read() ?? nothingWarned;
-    const isNews = crossed.tell !== undefined || crossed.tellLeft || crossed.tellRestored;
-    if (isNews && settings.lowBalanceWarnings) {
+    if (crossed.news && settings.lowBalanceWarnings) {
       if (isSnoozed(all.snoozed[key], crossed.seen.periodId, clock.now())) {
         // Put off, not swept away: nothing is noted, so it is news again afterwards.
         return;
       }
-      const what = crossed.tell ?? (crossed.tellLeft ? 'left' : 'restored');
       // Claimed before it is told, and noted before it is shown; nothing waits for the notification (d-10).
-      const isOurs = await claim(JSON.stringify([key, crossed.seen.periodId, what]));
+      const isOurs = await claim(JSON.stringify([key, crossed.occurrence]));
       await this.#note(key, crossed);
       if (isOurs) {
-        void this.#tell(
-          account,
-          snapshot,
-          crossed,
-          canBuy,
-          (all.asked[key] ?? 0) + ASK_AGAIN_MS > clock.now(),
-        );
+        const hasAsked = (all.asked[key] ?? 0) + ASK_AGAIN_MS > clock.now();
+        void this.#tell(account, snapshot, crossed.news, { canBuy, hasAsked });
       }
       return;
     }
@@ -162,25 +218,32 @@ export class LowBalanceWarning {
   async #tell(
     account: Account,
     snapshot: Snapshot,
-    crossed: Crossing,
-    canBuy: boolean,
-    hasAsked: boolean,
+    news: News,
+    { canBuy, hasAsked }: { canBuy: boolean; hasAsked: boolean },
   ): Promise<void> {
-    const { locale, buy, ask, settings } = this.#means;
-    const left = creditsText(snapshot.available_ucr, locale);
-    const org = inert(account.orgName);
-    if (crossed.tell === undefined && !crossed.tellLeft) {
-      void window.showInformationMessage(l10n.t('{0} has credits again: {1} left.', org, left));
+    const { locale, open, ask, clock } = this.#means;
+    const text = warningText(news, {
+      org: inert(account.orgName),
+      snapshot,
+      leftLimitUcr: this.#limits().leftUcr,
+      nowMs: clock.now(),
+      locale,
+    });
+    if (news.kind === 'restored' || news.kind === 'freed') {
+      void window.showInformationMessage(text);
       return;
     }
-    const text = warningText(
-      org,
-      left,
-      snapshot,
-      crossed,
-      creditsText(settings.warnWhenCreditsLeft * 1_000_000, locale),
-    );
-    const forward = canBuy ? [l10n.t('Buy Credits')] : hasAsked ? [] : [l10n.t('Ask an Admin')];
+    const act = nextAct(news);
+    // Buying does not help against a budget: not even an admin's own.
+    const isLook = act === 'look' || (canBuy && act.kind === 'budget');
+    const isBuy = !isLook && canBuy;
+    const forward = isLook
+      ? [l10n.t('Open Credits')]
+      : isBuy
+        ? [l10n.t('Buy Credits')]
+        : hasAsked
+          ? []
+          : [l10n.t('Ask an Admin')];
     const snooze = l10n.t('Remind Me Later');
     const never = l10n.t("Don't Warn Again");
     const chosen = await window.showWarningMessage(text, ...forward, snooze, never);
@@ -189,14 +252,14 @@ export class LowBalanceWarning {
     } else if (chosen === never) {
       // The setting says what else there is, and how to undo it.
       await commands.executeCommand('workbench.action.openSettings', 'credits.lowBalanceWarnings');
-    } else if (chosen !== undefined && canBuy) {
-      buy();
-    } else if (chosen !== undefined) {
+    } else if (chosen !== undefined && (isLook || isBuy)) {
+      open();
+    } else if (chosen !== undefined && act !== 'look') {
       await this.#change(now => ({
         ...now,
         asked: { ...now.asked, [accountKey(account)]: this.#means.clock.now() },
       }));
-      ask();
+      ask(act);
     }
   }
 
@@ -232,28 +295,4 @@ function readingOf({ account, balance, options }: CreditsState) {
   return account && balance.kind === 'known' && options
     ? { account, snapshot: balance.last.snapshot, canBuy: options.can_purchase }
     : undefined;
-}
-
-/** Names the limit that is near: the period's credits, those of the last top-up, or the person's own figure. */
-function warningText(
-  org: string,
-  left: string,
-  snapshot: Snapshot,
-  { tell }: Crossing,
-  limit: string,
-): string {
-  if (snapshot.available_ucr <= 0) {
-    return l10n.t('{0} has no credits left. AI requests may stop until credits are added.', org);
-  }
-  if (tell === undefined) {
-    return l10n.t('{0} has fewer than {1} left: {2}.', org, limit, left);
-  }
-  if (snapshot.usage?.basis === 'since_top_up') {
-    return tell >= 100
-      ? l10n.t('{0} has used all credits of the last top-up: {1} left.', org, left)
-      : l10n.t('{0} has used {1} % of its credits since the last top-up: {2} left.', org, tell, left);
-  }
-  return tell >= 100
-    ? l10n.t('{0} has used all its credits for this period: {1} left.', org, left)
-    : l10n.t('{0} has used {1} % of its credits for this period: {2} left.', org, tell, left);
 }

@@ -4,6 +4,7 @@ import type { Checkout } from '../core/checkout.ts';
 import { type Clock, minutes } from '../core/clock.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
 import { type Disposable, Owned } from '../core/event.ts';
+import type { Settings } from '../vscode/settings.ts';
 import { type LinkedCommand, type StatusText, statusText, type TooltipLine } from './statusText.ts';
 
 const LINKED: readonly LinkedCommand[] = [
@@ -19,19 +20,24 @@ export class BalanceStatusBar {
   readonly #clock: Clock;
   readonly #locale: string;
   readonly #owned = new Owned();
-  readonly #item: StatusBarItem;
+  readonly #settings: Settings;
+  #item: StatusBarItem;
+  #alignment: Settings['statusBarAlignment'];
+  #label = '';
   #ageTimer: Disposable | undefined;
   #shown = '';
 
-  constructor(store: CreditsStore, checkout: Checkout, clock: Clock, locale: string) {
+  constructor(store: CreditsStore, checkout: Checkout, settings: Settings, clock: Clock, locale: string) {
     this.#store = store;
     this.#checkout = checkout;
+    this.#settings = settings;
     this.#clock = clock;
     this.#locale = locale;
-    this.#item = this.#owned.own(window.createStatusBarItem('balance', StatusBarAlignment.Right, 100));
-    this.#item.name = l10n.t('Credits Balance');
+    this.#alignment = settings.statusBarAlignment;
+    this.#item = createItem(this.#alignment);
     this.#owned.own(store.onDidChange(() => this.#render()));
     this.#owned.own(checkout.onDidChange(() => this.#render()));
+    this.#owned.own(settings.onDidChange(() => this.#follow()));
     this.#render();
     // Once and never again: a later show() would undo "Hide" (d-32).
     this.#item.show();
@@ -40,6 +46,23 @@ export class BalanceStatusBar {
   dispose(): void {
     this.#ageTimer?.dispose();
     this.#owned.dispose();
+    this.#item.dispose();
+  }
+
+  /** An item cannot change sides. The new one has the same id, so the editor keeps it hidden where it was. */
+  #follow(): void {
+    const { statusBarAlignment } = this.#settings;
+    if (statusBarAlignment === this.#alignment) {
+      this.#render();
+      return;
+    }
+    this.#alignment = statusBarAlignment;
+    this.#item.dispose();
+    this.#item = createItem(statusBarAlignment);
+    this.#shown = '';
+    this.#label = '';
+    this.#render();
+    this.#item.show();
   }
 
   #render(): void {
@@ -50,6 +73,8 @@ export class BalanceStatusBar {
       ageMs: reading => this.#store.ageMs(reading),
       nowMs: this.#clock.now(),
       locale: this.#locale,
+      format: this.#settings.statusBarFormat,
+      isOrgShown: this.#settings.statusBarOrganization,
     });
     // The same words set again would be spoken again by a screen reader (d-36).
     const shown = JSON.stringify(status);
@@ -69,12 +94,22 @@ export class BalanceStatusBar {
   #paint(status: StatusText): void {
     const item = this.#item;
     item.text = `$(${status.icon}) ${status.text}`;
-    item.accessibilityInformation = { label: status.label, role: 'button' };
+    if (status.label !== this.#label) {
+      this.#label = status.label;
+      item.accessibilityInformation = { label: status.label, role: 'button' };
+    }
     item.tooltip = tooltip(status.tooltip);
     item.command = status.command;
     item.backgroundColor =
       status.tone === 'plain' ? undefined : new ThemeColor(`statusBarItem.${status.tone}Background`);
   }
+}
+
+function createItem(alignment: Settings['statusBarAlignment']): StatusBarItem {
+  const side = alignment === 'left' ? StatusBarAlignment.Left : StatusBarAlignment.Right;
+  const item = window.createStatusBarItem('balance', side, 100);
+  item.name = l10n.t('Credits Balance');
+  return item;
 }
 
 /** Text from the server goes in by appendText, which leaves nothing of it to be read as Markdown. */

@@ -1,12 +1,24 @@
 // What the status bar says in each state of the balance: a table in code, without the editor's objects.
 import { l10n } from 'vscode';
-import { formatCredits } from '../../protocol/format.ts';
+import { formatCredits, formatCreditsShort } from '../../protocol/format.ts';
 import { lastReading, percentUsed, type Reading, type Snapshot } from '../core/balance.ts';
 import type { Pending } from '../core/checkout.ts';
 import type { CreditsState } from '../core/creditsStore.ts';
+import { nearestBudget, stopOf } from '../core/limits.ts';
 import { urgency } from '../core/warnings.ts';
+import type { StatusBarFormat } from '../vscode/settings.ts';
 import { describeError } from './describe.ts';
-import { ageText, balanceText, creditsText, DASH, orderText } from './text.ts';
+import {
+  ageText,
+  balanceText,
+  budgetName,
+  creditsText,
+  DASH,
+  daysText,
+  dayText,
+  inert,
+  orderText,
+} from './text.ts';
 
 /** The commands a tooltip may link to, and no others (T10). */
 export type LinkedCommand = 'credits.open' | 'credits.refresh' | 'credits.signIn' | 'credits.showLog';
@@ -32,6 +44,9 @@ export interface StatusFacts {
   /** Wall time, ms since the epoch. */
   readonly nowMs: number;
   readonly locale: string;
+  readonly format: StatusBarFormat;
+  /** Whether the organisation's name is in the item. */
+  readonly isOrgShown: boolean;
 }
 
 export function statusText(facts: StatusFacts): StatusText {
@@ -69,20 +84,57 @@ export function statusText(facts: StatusFacts): StatusText {
   };
 }
 
-function figureText({ state: { balance }, ageMs, locale }: StatusFacts): { text: string; label: string } {
+function figureText(facts: StatusFacts): { text: string; label: string } {
+  const { state, ageMs, nowMs, locale, isOrgShown } = facts;
+  const { account, balance } = state;
   const last = lastReading(balance);
+  // Names are cut short here; `$(` would be an icon.
+  const org = isOrgShown && account ? inert(account.orgName).replaceAll('$(', '$ (').slice(0, 30) : undefined;
+  const named = (text: string) => (org === undefined ? text : `${org}: ${text}`);
   if (!last) {
     return {
-      text: DASH,
+      text: named(DASH),
       label: balance.kind === 'loading' ? l10n.t('Credits: loading') : l10n.t('Credits: balance not known'),
     };
   }
-  const figure = amountText(last.snapshot.available_ucr, last.snapshot, locale);
+  const { snapshot } = last;
+  const figure = formatted(snapshot, facts);
+  const spoken = l10n.t('Credits: {0} available', spokenAmount(snapshot, locale));
   if (balance.kind !== 'stale') {
-    return { text: figure, label: l10n.t('Credits: {0} available', figure) };
+    return { text: named(figure), label: spoken };
   }
-  const age = ageText(ageMs(last));
-  return { text: `${figure} · ${age}`, label: l10n.t('Credits: {0} available, as of {1}', figure, age) };
+  const at = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'short' });
+  // The eye sees the age grow; the ear is told the time once.
+  return {
+    text: named(`${figure} · ${ageText(ageMs(last))}`),
+    label: l10n.t('{0}, as of {1}', spoken, at.format(nowMs - ageMs(last))),
+  };
+}
+
+/** As the person chose; credits where the server does not tell the figure, and where nothing is left. */
+function formatted(snapshot: Snapshot, { format, locale }: StatusFacts): string {
+  const { available_ucr, runway, unit } = snapshot;
+  const percent = percentUsed(snapshot);
+  if (available_ucr > 0 && format === 'percent' && percent !== undefined) {
+    return l10n.t('{0} % used', percent);
+  }
+  if (available_ucr > 0 && format === 'runway' && runway) {
+    return daysText(runway.days);
+  }
+  if (available_ucr > 0 && format === 'compact' && unit === 'credits') {
+    return formatCreditsShort(available_ucr, locale);
+  }
+  return amountText(available_ucr, snapshot, locale);
+}
+
+/** To two digits from 100 on: a screen reader need not speak again whenever a model call has used one more. */
+function spokenAmount(snapshot: Snapshot, locale: string): string {
+  const { available_ucr } = snapshot;
+  if (available_ucr < 100_000_000) {
+    return amountText(available_ucr, snapshot, locale);
+  }
+  const step = 10 ** (Math.floor(Math.log10(available_ucr)) - 1);
+  return l10n.t('about {0}', amountText(Math.floor(available_ucr / step) * step, snapshot, locale));
 }
 
 /** In the snapshot's own unit: a server in front of another vendor's balance may count in a currency. */
@@ -126,7 +178,10 @@ function tooltipLines(facts: StatusFacts): TooltipLine[] {
   }
   const last = lastReading(balance);
   if (last) {
-    for (const text of breakdown(last.snapshot, locale)) {
+    for (const text of [
+      ...breakdown(last.snapshot, nowMs, locale),
+      ...outlookLines(last.snapshot, nowMs, locale),
+    ]) {
       say(text);
     }
     const at = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
@@ -167,31 +222,77 @@ function tooltipLines(facts: StatusFacts): TooltipLine[] {
   return lines;
 }
 
-function breakdown(snapshot: Snapshot, locale: string): string[] {
-  const { included, purchased, promotional, unit } = snapshot;
+function breakdown(snapshot: Snapshot, nowMs: number, locale: string): string[] {
+  const { included, purchased, promotional, next_expiry, unit } = snapshot;
   const lines = [
     unit === 'credits'
       ? l10n.t('{0} available', creditsText(snapshot.available_ucr, locale))
       : l10n.t('{0} available', amountText(snapshot.available_ucr, snapshot, locale)),
   ];
-  switch (included.state) {
-    case 'available':
-      if (included.granted_ucr > 0) {
-        const left = formatCredits(included.remaining_ucr, locale);
-        lines.push(l10n.t('Included: {0} of {1} left', left, formatCredits(included.granted_ucr, locale)));
-      }
-      break;
-    case 'unavailable':
-      lines.push(l10n.t('Included: not known'));
-      break;
+  const hasIncluded = included.state === 'available' && included.granted_ucr > 0;
+  if (hasIncluded) {
+    lines.push(
+      l10n.t(
+        'Included: {0} of {1} left, renewed {2}',
+        formatCredits(included.remaining_ucr, locale),
+        formatCredits(included.granted_ucr, locale),
+        dayText(included.resets_at, nowMs, locale),
+      ),
+    );
+  } else if (included.state === 'unavailable' && included.reason !== 'no_plan') {
+    lines.push(l10n.t('Included: not known'));
   }
   lines.push(l10n.t('Add-on: {0}', formatCredits(purchased.remaining_ucr, locale)));
   if (promotional.remaining_ucr > 0) {
     lines.push(l10n.t('Promotional: {0}', formatCredits(promotional.remaining_ucr, locale)));
   }
+  if (hasIncluded && included.remaining_ucr > 0 && purchased.remaining_ucr > 0) {
+    lines.push(l10n.t('Included credits are spent first, add-on credits last.'));
+  }
+  if (next_expiry && next_expiry.amount_ucr > 0) {
+    const amount = creditsText(next_expiry.amount_ucr, locale);
+    lines.push(l10n.t('{0} expire on {1}', amount, dayText(next_expiry.at, nowMs, locale)));
+  }
   const percent = percentUsed(snapshot);
   if (percent !== undefined) {
     lines.push(l10n.t('{0} % used', percent));
+  }
+  return lines;
+}
+
+/** How long it lasts, and which limit comes first. */
+function outlookLines(snapshot: Snapshot, nowMs: number, locale: string): string[] {
+  const { budgets = [], runway } = snapshot;
+  const lines = budgets.map(budget =>
+    l10n.t(
+      '{0}: {1} of {2} used, renewed {3}',
+      budgetName(budget),
+      formatCredits(budget.used_ucr, locale),
+      formatCredits(budget.limit_ucr, locale),
+      dayText(budget.resets_at, nowMs, locale),
+    ),
+  );
+  if (runway && runway.low_days < runway.high_days) {
+    lines.push(
+      l10n.t(
+        'Lasts about {0} at the present pace ({1} to {2})',
+        daysText(runway.days),
+        runway.low_days,
+        runway.high_days,
+      ),
+    );
+  } else if (runway) {
+    lines.push(l10n.t('Lasts about {0} at the present pace', daysText(runway.days)));
+  }
+  const stop = stopOf(snapshot);
+  const nearest = nearestBudget(snapshot);
+  if (stop?.kind === 'budget') {
+    const name = stop.budget ? budgetName(stop.budget) : l10n.t('A budget');
+    lines.push(l10n.t('{0} stops your requests; an administrator can raise it.', name));
+  } else if (stop) {
+    lines.push(l10n.t('The balance stops your requests until credits are added.'));
+  } else if (nearest) {
+    lines.push(l10n.t('{0} would stop you before the balance does.', budgetName(nearest)));
   }
   return lines;
 }

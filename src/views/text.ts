@@ -3,6 +3,7 @@ import { l10n } from 'vscode';
 import { formatCredits, formatMoney } from '../../protocol/format.ts';
 import type { Ucr } from '../../protocol/units.ts';
 import type { Order } from '../core/checkout.ts';
+import type { Budget } from '../core/limits.ts';
 
 /** What stands where a figure is not known. Never 0. */
 export const DASH = '–';
@@ -24,6 +25,27 @@ export function orderText(order: Order, locale: string): { money: string; credit
     money: formatMoney(order.amountMinor, order.currency, locale),
     credits: creditsText(order.creditsUcr, locale),
   };
+}
+
+/** `1 day`, `41 days`. */
+export function daysText(days: number): string {
+  return days === 1 ? l10n.t('1 day') : l10n.t('{0} days', days);
+}
+
+/** `Dec 1`, with the year where it is not this one. */
+export function dayText(at: string, nowMs: number, locale: string): string {
+  const day = new Date(at);
+  const isThisYear = day.getFullYear() === new Date(nowMs).getFullYear();
+  return new Intl.DateTimeFormat(locale, {
+    month: 'short',
+    day: 'numeric',
+    ...(isThisYear ? {} : { year: 'numeric' }),
+  }).format(day);
+}
+
+/** Whose limit it is: `Your budget`, or the team's by its name. */
+export function budgetName(budget: Budget): string {
+  return budget.scope === 'user' ? l10n.t('Your budget') : l10n.t('The budget of {0}', inert(budget.name));
 }
 
 /** `just now`, `6 min ago`: coarse, so that it does not change while someone reads it. */

@@ -5,6 +5,9 @@ import { type Disposable, Emitter } from '../core/event.ts';
 
 const SECTION = 'credits';
 
+const statusBarFormats = ['credits', 'percent', 'runway', 'compact'] as const;
+export type StatusBarFormat = (typeof statusBarFormats)[number];
+
 export class Settings {
   readonly #changed = new Emitter<void>();
   readonly #listening: Disposable;
@@ -36,8 +39,29 @@ export class Settings {
 
   /** In whole credits; 0 for no such warning. */
   get warnWhenCreditsLeft(): number {
-    const value = this.#read('warnWhenCreditsLeft');
-    return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0;
+    return asPositive(this.#read('warnWhenCreditsLeft')) ?? 0;
+  }
+
+  /** 0 for no such warning. */
+  get warnWhenDaysLeft(): number {
+    return asPositive(this.#read('warnWhenDaysLeft')) ?? 0;
+  }
+
+  get warnWhenPercentUsed(): number {
+    return Math.min(100, asPositive(this.#read('warnWhenPercentUsed')) ?? 90);
+  }
+
+  get statusBarAlignment(): 'left' | 'right' {
+    return this.#read('statusBarAlignment') === 'left' ? 'left' : 'right';
+  }
+
+  get statusBarFormat(): StatusBarFormat {
+    const value = this.#read('statusBarFormat');
+    return statusBarFormats.find(format => format === value) ?? 'credits';
+  }
+
+  get statusBarOrganization(): boolean {
+    return this.#read('statusBarOrganization') === true;
   }
 
   dispose(): void {
@@ -54,4 +78,8 @@ export class Settings {
 
 function asString(value: unknown): string {
   return typeof value === 'string' ? value : '';
+}
+
+function asPositive(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : undefined;
 }

@@ -41,11 +41,16 @@ export class FakeClock implements Clock {
         break;
       }
       this.#timers = this.#timers.filter(one => one !== next);
-      this.#moveTo(next.atMs);
+      this.#moveTo(Math.max(this.#monotonicMs, next.atMs));
       next.fire();
       await settled();
     }
     this.#moveTo(endMs);
+  }
+
+  /** The machine sleeps: time goes by and nothing runs; what was missed is due at the next move. */
+  sleep(ms: number): void {
+    this.#moveTo(this.#monotonicMs + ms);
   }
 
   /** Someone sets the wall clock; no time goes by. */

@@ -79,8 +79,12 @@ export interface FakeItem {
   tooltip: MarkdownString | undefined;
   backgroundColor: ThemeColor | undefined;
   accessibilityInformation: { label: string } | undefined;
+  alignment: number;
+  isDisposed: boolean;
   shows: number;
   texts: string[];
+  /** How often something new was set for ears. */
+  labels: number;
 }
 
 export interface Message {
@@ -142,15 +146,25 @@ export const window = {
   showErrorMessage: show('error'),
   showQuickPick: async (items: readonly unknown[]) => did.pick(items),
   showInputBox: async (options: { validateInput?: (text: string) => unknown }) => did.type(options),
-  createStatusBarItem: (id: string) => {
+  createStatusBarItem: (id: string, alignment: number) => {
     let text = '';
+    let label: { label: string } | undefined;
     const item = {
       id,
       name: '',
       command: '',
       tooltip: undefined,
       backgroundColor: undefined,
-      accessibilityInformation: undefined,
+      alignment,
+      isDisposed: false,
+      labels: 0,
+      get accessibilityInformation() {
+        return label;
+      },
+      set accessibilityInformation(value: { label: string } | undefined) {
+        label = value;
+        item.labels++;
+      },
       shows: 0,
       texts: [] as string[],
       get text() {
@@ -163,7 +177,9 @@ export const window = {
       show: () => {
         item.shows++;
       },
-      dispose: () => undefined,
+      dispose: () => {
+        item.isDisposed = true;
+      },
     };
     did.items.push(item);
     return item;

@@ -38,14 +38,14 @@ export class World {
   #ids = 0;
 
   /** A start of the editor. */
-  start(given: { signIn?: SignIn | undefined; isStreaming?: boolean } = {}) {
+  start(given: { signIn?: SignIn | undefined; isStreaming?: boolean; seed?: number } = {}) {
     const { clock, server, cache, records } = this;
     const sessions = new FakeSessions('signIn' in given ? given.signIn : signIn);
     if ('signIn' in given) {
       sessions.current = given.signIn;
     }
     server.hasEvents = given.isStreaming ?? true;
-    const random = seededRandom(7);
+    const random = seededRandom(given.seed ?? 7);
     const log = new CollectingLog();
     const attention = new FakeAttention();
     const returned = new Emitter<string>();

@@ -7,27 +7,35 @@ const tests = globSync('test/**/*.test.ts')
   .map(file => readFileSync(file, 'utf8'))
   .join('\n');
 
-describe('docs/security.md', () => {
-  const rows = readFileSync('docs/security.md', 'utf8')
-    .split('\n')
-    .filter(line => line.startsWith('| T'));
+const tables: ReadonlyArray<readonly [file: string, letter: string, rows: number]> = [
+  ['docs/security.md', 'T', 42],
+  ['docs/reliability.md', 'F', 72],
+];
+for (const [file, letter, count] of tables) {
+  describe(file, () => {
+    const rows = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter(line => line.startsWith(`| ${letter}`));
 
-  it('speaks of each threat once', () => {
-    const numbers = rows.flatMap(row =>
-      [...(row.split('|')[1] ?? '').matchAll(/T(\d+)/g)].map(match => Number(match[1])),
-    );
-    deepEqual(
-      numbers,
-      Array.from({ length: 42 }, (_, index) => index + 1),
-    );
-  });
+    it('speaks of each row once', () => {
+      const numbers = rows.flatMap(row =>
+        [...(row.split('|')[1] ?? '').matchAll(new RegExp(`${letter}(\\d+)`, 'g'))].map(match =>
+          Number(match[1]),
+        ),
+      );
+      deepEqual(
+        numbers,
+        Array.from({ length: count }, (_, index) => index + 1),
+      );
+    });
 
-  for (const row of rows) {
-    for (const [, title = ''] of (row.split('|')[4] ?? '').matchAll(/`([^`]+)`/g)) {
-      it(`quotes a test that exists: ${title}`, () => ok(tests.includes(title), title));
+    for (const row of rows) {
+      for (const [, title = ''] of (row.split('|')[4] ?? '').matchAll(/`([^`]+)`/g)) {
+        it(`quotes a test that exists: ${title}`, () => ok(tests.includes(title), title));
+      }
     }
-  }
-});
+  });
+}
 
 describe('links between documents', () => {
   for (const file of globSync(['*.md', 'docs/**/*.md', 'server/*.md'])) {

@@ -113,6 +113,20 @@ describe('the source', () => {
     ok(!/rejectUnauthorized|NODE_TLS_REJECT|strictSSL/.test(source));
   });
 
+  it('T34 measures nobody: no telemetry of the editor or of our own, and one door to the network', () => {
+    const files = ['src', 'webview', 'protocol'].flatMap(room =>
+      readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+        .filter(name => name.endsWith('.ts'))
+        .map(name => join(room, name)),
+    );
+    const holding = (words: RegExp) => files.filter(file => words.test(read(file))).toSorted();
+    deepEqual(holding(/telemetry|analytics|machineId|sessionId/i), []);
+    deepEqual(holding(/XMLHttpRequest|sendBeacon|WebSocket|EventSource\b/), []);
+    // Requests are the contract's, and go through the one fetch that the composition root hands on.
+    deepEqual(holding(/from 'axios'/), ['src/core/creditsClient.ts']);
+    deepEqual(holding(/globalThis\.fetch\(|window\.fetch\(/), ['src/vscode/editorFetch.ts']);
+  });
+
   it('T7 evaluates no text as code', () => {
     ok(!/\beval\(|new Function\(|innerHTML/.test(source));
   });

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import {
   checkoutOrigins,
+  mailAddress,
   readCheckoutAddress,
   readOrigin,
   readServerAddress,
@@ -247,4 +248,41 @@ describe('the address of a payment page', () => {
       equal(readOrigin(entry), undefined, entry);
     }
   });
+});
+
+describe('the address of a mail', () => {
+  it('T12 encodes everything but the recipient, so that no name adds a header or a second one', () => {
+    equal(
+      mailAddress(
+        'grace.h+ai@navy.example',
+        'Credits & more\r\nBcc: x@y.example',
+        'Line 1\nLine 2 = 100 %?&cc=x',
+      ),
+      'mailto:grace.h%2Bai@navy.example?subject=Credits%20%26%20more%20Bcc%3A%20x%40y.example' +
+        '&body=Line%201%0D%0ALine%202%20%3D%20100%20%25%3F%26cc%3Dx',
+    );
+    const url = new URL(mailAddress('a?b=c@x.example', '\ud800', 'é'.repeat(5_000)) ?? '');
+    equal(url.pathname, 'a%3Fb%3Dc@x.example');
+    equal(url.searchParams.get('subject'), '\ufffd');
+    equal(url.searchParams.get('body')?.length, 1_000);
+  });
+
+  for (const to of [
+    '',
+    'grace',
+    'a@b',
+    'a@b.example,c@d.example',
+    'a@b.example;c@d.example',
+    'a@b.example?bcc=c@d.example',
+    'a b@c.example',
+    '"a"@b.example',
+    'a@b.example\nBcc: c@d.example',
+    'Grace <grace@b.example>',
+    'a@-b.example',
+    'file:///etc/passwd',
+    `${'a'.repeat(65)}@b.example`,
+  ]) {
+    it(`T12 is none of ${JSON.stringify(to).slice(0, 60)}`, () =>
+      equal(mailAddress(to, 's', 'b'), undefined));
+  }
 });

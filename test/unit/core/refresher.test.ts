@@ -142,6 +142,69 @@ describe('asking again', function () {
     equal(asked(world), before + 1);
   });
 
+  it('F9 asks once when the machine wakes after 8 h, whatever timers were missed', async () => {
+    const { world, clock, attention } = await started({ isStreaming: false });
+    await clock.advance(10_000);
+    const before = asked(world);
+    clock.sleep(8 * 3_600_000);
+    await clock.advance(100);
+    attention.comeBack();
+    await clock.advance(20_000);
+    equal(asked(world), before + 1);
+  });
+
+  it('F9 asks once more after a sleep, when the stream is back: for what it missed', async () => {
+    const { world, clock, attention, hints } = await started();
+    await clock.advance(10_000);
+    const before = asked(world);
+    clock.sleep(8 * 3_600_000);
+    await clock.advance(100);
+    attention.comeBack();
+    await clock.advance(20_000);
+    equal(hints.isLive, true);
+    equal(asked(world), before + 2);
+  });
+
+  it('T33 F20 1,000 clients come back after an outage of ten minutes at no more than twice their steady rate', async function () {
+    this.timeout(240_000);
+    const world = new World();
+    const { clock, server } = world;
+    const atMs: number[] = [];
+    const ordinarily = () => void atMs.push(clock.monotonic());
+    server.instead = ordinarily;
+    const stops: Array<() => void> = [];
+    for (let nth = 0; nth < 1_000; nth++) {
+      stops.push(world.start({ isStreaming: false, seed: nth }).stop);
+      await clock.advance(75);
+    }
+    const perSecond = async (minutes: number) => {
+      atMs.length = 0;
+      const fromMs = clock.monotonic();
+      await clock.advance(minutes * 60_000);
+      const counts = new Array<number>(minutes * 60).fill(0);
+      for (const ms of atMs) {
+        const second = Math.min(counts.length - 1, Math.floor((ms - fromMs) / 1_000));
+        counts[second] = (counts[second] ?? 0) + 1;
+      }
+      return counts;
+    };
+    const mean = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0) / counts.length;
+    const steady = mean(await perSecond(2));
+    server.instead = () => {
+      ordinarily();
+      return problem(503, 'unavailable');
+    };
+    const outage = await perSecond(10);
+    server.instead = ordinarily;
+    const back = await perSecond(6);
+    for (const stop of stops) {
+      stop();
+    }
+    ok(mean(outage) <= 1.5 * steady, `${mean(outage)} a second while it is out, ${steady} before`);
+    ok(Math.max(...back) <= 2 * steady, `${Math.max(...back)} in a second, ${steady} before`);
+    ok(mean(back.slice(-60)) > steady / 3, `${mean(back.slice(-60))} a second: they are coming back`);
+  });
+
   it('T33 F11 asks at most 400 times in 24 h of 500s, stream and balance together', async () => {
     const { world, clock } = await started();
     world.server.instead = () => problem(500, 'internal_error');

@@ -1,5 +1,6 @@
-import { deepEqual, equal } from 'node:assert/strict';
-import { crossing, readSeen, type Seen, urgency } from '../../../src/core/warnings.ts';
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import type { Balance, Budget } from '../../../protocol/api.ts';
+import { crossing, isSameSeen, readSeen, type Seen, urgency } from '../../../src/core/warnings.ts';
 import { balance } from '../../support/scriptedServer.ts';
 
 const at = (percent: number, period_id = 'p1') =>
@@ -11,9 +12,9 @@ function told(readings: ReadonlyArray<readonly [percent: number, period?: string
   const out: number[] = [];
   for (const [percent, period] of readings) {
     const crossed = crossing(seen, at(percent, period));
-    seen = crossed?.seen;
-    if (crossed?.tell !== undefined) {
-      out.push(crossed.tell);
+    seen = crossed.seen;
+    if (crossed.news?.kind === 'used') {
+      out.push(crossed.news.percent);
     }
   }
   return out;
@@ -43,15 +44,153 @@ describe('low-balance warnings', () => {
   }
 
   it('F23 say nothing where there is nothing to measure against', () => {
-    equal(crossing(undefined, balance({ usage: null })), undefined);
+    equal(crossing(undefined, balance({ usage: null })).news, undefined);
     const nothing = balance({ usage: { basis: 'period', period_id: 'p', used_ucr: 5, total_ucr: 0 } });
-    equal(crossing({ periodId: 'p', reached: 0 }, nothing), undefined);
+    equal(crossing({ periodId: 'p', reached: 0 }, nothing).news, undefined);
   });
 
   it('F40 stay silent after a restart, because what was told is plain data', () => {
     const crossed = crossing({ periodId: 'p1', reached: 50 }, at(90));
-    const restarted = readSeen(JSON.parse(JSON.stringify({ a: crossed?.seen })));
-    equal(crossing(restarted?.['a'], at(90))?.tell, undefined);
+    const restarted = readSeen(JSON.parse(JSON.stringify({ a: crossed.seen })));
+    equal(crossing(restarted?.['a'], at(90)).news, undefined);
+  });
+
+  const budget = (used: number, change: Partial<Budget> = {}): Budget => ({
+    id: 'bud_1',
+    scope: 'user',
+    name: 'Ada',
+    limit_ucr: 100,
+    used_ucr: used,
+    period: 'month',
+    period_start: '2026-11-01T00:00:00Z',
+    resets_at: '2026-12-01T00:00:00Z',
+    ...change,
+  });
+  const stoppedBy = (kind: string, budget_id: string | null = null) => ({ stopped_by: { kind, budget_id } });
+  const plan = (remaining_ucr: number, period_start = '2026-11-01T00:00:00Z') => ({
+    included: {
+      state: 'available' as const,
+      granted_ucr: 1_000,
+      remaining_ucr,
+      period_start,
+      resets_at: '2026-12-01T00:00:00Z',
+    },
+  });
+  const lasts = (days: number) => ({ runway: { days, low_days: days, high_days: days, from_days: 7 } });
+  const expires = (at: string) => ({ next_expiry: { at, amount_ucr: 5 } });
+  const next: ReadonlyArray<
+    readonly [title: string, readings: ReadonlyArray<Partial<Balance>>, tells: readonly string[]]
+  > = [
+    [
+      'tell a budget at 90 and at 100',
+      [[10], [91], [95], [100], [110]].map(([used = 0]) => ({ budgets: [budget(used)] })),
+      ['budget 90', 'budget 100'],
+    ],
+    ['are silent about a budget at its first reading', [{}, { budgets: [budget(95)] }], []],
+    [
+      'are armed again by a budget that is renewed, and by one that is raised',
+      [
+        { budgets: [budget(10)] },
+        { budgets: [budget(90)] },
+        { budgets: [budget(0, { period_start: '2026-12-01T00:00:00Z' })] },
+        { budgets: [budget(90, { period_start: '2026-12-01T00:00:00Z' })] },
+        { budgets: [budget(190, { limit_ucr: 200, period_start: '2026-12-01T00:00:00Z' })] },
+      ],
+      ['budget 90', 'budget 90', 'budget 90'],
+    ],
+    [
+      'tell only the worst of two budgets',
+      [
+        { budgets: [budget(1), budget(1, { id: 'bud_2', scope: 'team' })] },
+        { budgets: [budget(92), budget(100, { id: 'bud_2', scope: 'team' })] },
+        { budgets: [budget(93), budget(100, { id: 'bud_2', scope: 'team' })] },
+      ],
+      ['budget 100'],
+    ],
+    [
+      'b-10 tell a budget that stops the person, not the balance, and that it has room again',
+      [
+        { budgets: [budget(95)], stopped_by: null },
+        { budgets: [budget(100)], ...stoppedBy('budget', 'bud_1') },
+        { budgets: [budget(100)], stopped_by: null },
+        { budgets: [budget(100)], ...stoppedBy('budget', 'bud_1') },
+      ],
+      ['stopped by budget', 'freed'],
+    ],
+    [
+      'tell that the balance stops requests once, though holds come and go',
+      [{}, { available_ucr: 0 }, { available_ucr: 5 }, { available_ucr: 0 }, { available_ucr: -3 }],
+      ['stopped by balance', 'restored'],
+    ],
+    [
+      'believe a server that says what stops and what does not',
+      [
+        { stopped_by: null },
+        { available_ucr: 0, stopped_by: null },
+        { available_ucr: 4, ...stoppedBy('balance') },
+      ],
+      ['stopped by balance'],
+    ],
+    [
+      'tell once a period that the included credits are used up',
+      [
+        plan(10),
+        plan(0),
+        plan(3),
+        plan(0),
+        plan(900, '2026-12-01T00:00:00Z'),
+        plan(0, '2026-12-01T00:00:00Z'),
+      ],
+      ['includedUsedUp', 'includedUsedUp'],
+    ],
+    [
+      'b-12 tell once of credits that expire within a week',
+      [expires('2026-12-22T00:00:00Z'), expires('2026-11-27T00:00:00Z'), expires('2026-11-27T00:00:00Z')],
+      ['expiring'],
+    ],
+    [
+      'tell a runway below the limit once, until it is clearly longer',
+      [lasts(30), lasts(9), lasts(11), lasts(9)],
+      ['runway'],
+    ],
+    ['tell nothing of a runway that is not known', [lasts(30), { runway: null }, {}], []],
+  ];
+  for (const [title, readings, tells] of next) {
+    it(title, () => {
+      let seen: Seen | undefined;
+      const heard: string[] = [];
+      for (const change of readings) {
+        const usage = { basis: 'period', period_id: 'p1', used_ucr: 10, total_ucr: 100 };
+        const crossed = crossing(seen, balance({ usage, ...change }), { percent: 90, leftUcr: 0, days: 10 });
+        // As a restart finds it.
+        seen = readSeen(JSON.parse(JSON.stringify({ a: crossed.seen })))?.['a'];
+        ok(isSameSeen(seen, crossed.seen));
+        const { news } = crossed;
+        if (news) {
+          heard.push(
+            news.kind === 'budget'
+              ? `budget ${news.percent}`
+              : news.kind === 'stopped'
+                ? `stopped by ${news.by.kind}`
+                : news.kind,
+          );
+        }
+      }
+      deepEqual(heard, tells);
+    });
+  }
+
+  it('b-4 tell from the percentage the person chose, and at 100 in any case', () => {
+    let seen: Seen | undefined;
+    const heard: number[] = [];
+    for (const percent of [10, 60, 75, 90, 100]) {
+      const crossed = crossing(seen, at(percent), { percent: 60, leftUcr: 0, days: 0 });
+      seen = crossed.seen;
+      if (crossed.news?.kind === 'used') {
+        heard.push(crossed.news.percent);
+      }
+    }
+    deepEqual(heard, [60, 100]);
   });
 
   it('F32 start anew from damaged storage', () => {

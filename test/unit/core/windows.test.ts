@@ -156,6 +156,20 @@ describe('five windows', function () {
     equal(house.leaders.length, 1);
   });
 
+  it('F9 F37 ask together when the machine wakes after 8 h, not each for itself', async () => {
+    const house = await five();
+    const before = house.asked();
+    house.clock.sleep(8 * 3_600_000);
+    await house.clock.advance(100);
+    for (const window of house.windows) {
+      window.attention.comeBack();
+    }
+    await house.clock.advance(10_000);
+    equal(house.leaders.length, 1);
+    equal(house.streams.size, 1);
+    equal(house.asked() - before, 2, 'for the person, and for what the stream missed');
+  });
+
   it('F43 are not disturbed by a wall clock set a day ahead or back', async () => {
     const house = await five();
     const [leader] = house.leaders;

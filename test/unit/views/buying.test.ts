@@ -216,7 +216,7 @@ describe('"Buy Credits" from the palette', () => {
     await run();
     deepEqual(asked, ['ask']);
     equal(world.server.count(/purchases$/, 'POST'), 0);
-    await askAdmin(store, notices, 'en');
+    await askAdmin({ store, notices, open: async () => true, nowMs: () => world.clock.now(), locale: 'en' });
     ok(
       did.clipboard.includes('Analytical Engines') && did.clipboard.includes('5,218 credits left.'),
       did.clipboard,

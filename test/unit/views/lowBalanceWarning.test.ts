@@ -1,8 +1,10 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import fc from 'fast-check';
+import type { Balance, Budget } from '../../../protocol/api.ts';
 import { claim } from '../../../src/core/claim.ts';
 import { SharedFile } from '../../../src/core/sharedState.ts';
 import { readWarned } from '../../../src/core/warnings.ts';
+import type { AdminRequest } from '../../../src/views/askAdmin.ts';
 import { settled } from '../../support/clock.ts';
 import { balance, options, problem } from '../../support/scriptedServer.ts';
 import { fake } from '../../support/vscode.ts';
@@ -10,6 +12,8 @@ import { House, type Window } from '../../support/windows.ts';
 import { alone, World } from '../../support/wired.ts';
 
 const { LowBalanceWarning } = await import('../../../src/views/lowBalanceWarning.ts');
+const { askAdmin } = await import('../../../src/views/askAdmin.ts');
+const { Notices } = await import('../../../src/views/notices.ts');
 const { Settings } = await import('../../../src/vscode/settings.ts');
 const { did } = fake;
 
@@ -37,8 +41,9 @@ async function set(world = new World(), given: { isReset?: boolean; claim?: () =
     leading: alone,
     warned: new SharedFile(world.folder, 'warned.v1', readWarned),
     claim: given.claim ?? (key => claim(key, { folder: world.folder, windowId: 'w1', clock: world.clock })),
-    buy: () => acts.push('buy'),
-    ask: () => acts.push('ask'),
+    purchases: editor.checkout,
+    open: () => acts.push('open'),
+    ask: ({ kind }) => acts.push(`ask for ${kind}`),
     clock: world.clock,
     log: editor.log,
     locale: 'en',
@@ -96,7 +101,7 @@ describe('the low-balance warning', () => {
     did.answer = ({ actions }) => actions[0];
     await admin.reach(90);
     deepEqual(did.messages[0]?.actions, ['Buy Credits', 'Remind Me Later', "Don't Warn Again"]);
-    deepEqual(admin.acts, ['buy']);
+    deepEqual(admin.acts, ['open']);
     const world = new World();
     world.server.options = options({ can_purchase: false, blocked_reason: 'not_admin' });
     const member = await set(world);
@@ -105,7 +110,7 @@ describe('the low-balance warning', () => {
     deepEqual(did.messages[0]?.actions, ['Ask an Admin', 'Remind Me Later', "Don't Warn Again"]);
     await member.reach(100, { left: 5 });
     deepEqual(did.messages[1]?.actions, ['Remind Me Later', "Don't Warn Again"], 'asked a moment ago');
-    deepEqual(member.acts, ['ask']);
+    deepEqual(member.acts, ['ask for credits']);
   });
 
   it('d-9 is silent on every other refresh while low', async () => {
@@ -241,6 +246,177 @@ describe('the low-balance warning', () => {
   });
 });
 
+const mine: Budget = {
+  id: 'bud_1',
+  scope: 'user',
+  name: 'Ada',
+  limit_ucr: 100_000_000,
+  used_ucr: 80_000_000,
+  period: 'month',
+  period_start: '2026-11-01T00:00:00Z',
+  resets_at: '2026-12-01T00:00:00Z',
+};
+
+describe('the warning of a budget', () => {
+  async function stopped(canBuy: boolean, change: Partial<Balance> = {}) {
+    const world = new World();
+    world.server.options = options({ can_purchase: canBuy, blocked_reason: canBuy ? null : 'not_admin' });
+    world.server.balance = balance({ budgets: [mine], stopped_by: null });
+    const editor = await set(world);
+    did.answer = ({ actions }) => actions[0];
+    world.server.balance = balance({
+      version: 2,
+      budgets: [{ ...mine, used_ucr: 100_000_000 }],
+      stopped_by: { kind: 'budget', budget_id: 'bud_1' },
+      ...change,
+    });
+    await editor.store.refresh();
+    await world.clock.advance(500);
+    return editor;
+  }
+
+  const text =
+    'Your budget at Analytical Engines is used up, so your AI requests stop until Dec 1. The organisation itself has 5,218 credits left.';
+
+  it('b-10 lets a member ask for more of the budget, not for credits', async () => {
+    const { acts } = await stopped(false);
+    deepEqual(did.messages, [
+      { level: 'warning', text, actions: ['Ask an Admin', 'Remind Me Later', "Don't Warn Again"] },
+    ]);
+    deepEqual(acts, ['ask for budget']);
+  });
+
+  it('b-10 does not offer credits to an admin, whom they would not help', async () => {
+    const { acts } = await stopped(true);
+    deepEqual(did.messages, [
+      { level: 'warning', text, actions: ['Open Credits', 'Remind Me Later', "Don't Warn Again"] },
+    ]);
+    deepEqual(acts, ['open']);
+  });
+
+  it('b-10 says it of the balance when that is what stops', async () => {
+    await stopped(false, {
+      available_ucr: 0,
+      budgets: [mine],
+      stopped_by: { kind: 'balance', budget_id: null },
+    });
+    deepEqual(texts(), [
+      'Analytical Engines has no credits left. AI requests may stop until credits are added.',
+    ]);
+  });
+
+  it('tells how long credits last, what expires and that the plan is used up, each in words of its own', async () => {
+    const { world, store } = await set();
+    did.settings.set('warnWhenDaysLeft', { globalValue: 7 });
+    const changes: Array<Partial<Balance>> = [
+      { runway: { days: 6, low_days: 4, high_days: 9, from_days: 7 } },
+      { next_expiry: { at: '2026-11-26T00:00:00Z', amount_ucr: 50_000_000 } },
+      {
+        included: {
+          state: 'available',
+          granted_ucr: 1_000_000_000,
+          remaining_ucr: 0,
+          period_start: '2026-11-01T00:00:00Z',
+          resets_at: '2026-12-01T00:00:00Z',
+        },
+      },
+      { budgets: [mine] },
+      { budgets: [{ ...mine, used_ucr: 93_000_000 }] },
+    ];
+    for (const [nth, change] of changes.entries()) {
+      world.server.balance = balance({ ...world.server.balance, version: 50 + nth, ...change });
+      await store.refresh();
+      await world.clock.advance(500);
+    }
+    deepEqual(texts(), [
+      'The credits of Analytical Engines last about 6 days at the present pace: 5,218 credits left.',
+      '50 credits of Analytical Engines expire on Nov 26 unless they are used.',
+      'Analytical Engines has used up the credits its plan includes; add-on credits are next: 5,218 credits left.',
+      'Your budget at Analytical Engines is 90 % used: 7 credits left until Dec 1.',
+    ]);
+  });
+});
+
+describe('the low-balance warning and a purchase', () => {
+  const order = { amountMinor: 5_000, currency: 'usd', creditsUcr: 5_000_000_000 };
+  const again = () => texts().filter(text => text.includes('has credits again')).length;
+
+  it('leaves it to the purchase to say that credits are there', async () => {
+    const { world, checkout, reach } = await set();
+    await reach(95);
+    await checkout.buy(order);
+    world.server.credit();
+    await world.clock.advance(60_000);
+    equal(world.told.length, 1);
+    await reach(1, { period: 'p2' });
+    await world.clock.advance(60_000);
+    equal(again(), 0);
+  });
+
+  it('says it itself when the purchase came to nothing', async () => {
+    const { world, checkout, reach } = await set();
+    await reach(95);
+    await checkout.buy(order);
+    await reach(1, { period: 'p2', left: 99 });
+    equal(again(), 0);
+    await checkout.cancel();
+    await world.clock.advance(12_000);
+    equal(again(), 1);
+  });
+
+  it('leaves it to the purchase in all windows, whichever bought', async () => {
+    const { house, reach } = await fiveWarning();
+    await reach(95);
+    const buyer = house.windows[3];
+    ok(buyer);
+    await buyer.checkout.buy(order);
+    await house.clock.advance(5_000);
+    house.server.credit();
+    await house.clock.advance(60_000);
+    equal(house.told.length, 1);
+    equal(again(), 0);
+  });
+});
+
+describe('asking an administrator', () => {
+  async function asking(email: string | null, request?: AdminRequest) {
+    did.reset();
+    const world = new World();
+    world.server.options = options({ can_purchase: false, contact: { name: 'Grace', email } });
+    const { store } = world.start();
+    await settled();
+    const opened: string[] = [];
+    const open = async (url: string) => opened.push(url) > 0;
+    did.answer = ({ actions }) => actions[0];
+    await askAdmin(
+      { store, notices: new Notices(), open, nowMs: () => world.clock.now(), locale: 'en' },
+      request,
+    );
+    return opened;
+  }
+
+  it('b-9 offers a mail with the request in it where the server names an address', async () => {
+    const [url = '', more] = await asking('grace@navy.example', { kind: 'budget', budget: mine });
+    equal(more, undefined);
+    ok(
+      url.startsWith('mailto:grace@navy.example?subject=AI%20budget%20at%20Analytical%20Engines&body='),
+      url,
+    );
+    equal(
+      new URL(url).searchParams.get('body'),
+      'Could you raise my AI budget at Analytical Engines? 80 credits of 100 credits are used, and it is renewed on Dec 1.',
+    );
+    equal(did.clipboard, new URL(url).searchParams.get('body'));
+  });
+
+  it('T12 offers no mail to what is no address, but the request all the same', async () => {
+    for (const email of [null, 'x', 'a@b.example?bcc=c@d.example', 'https://attacker.example']) {
+      deepEqual(await asking(email), []);
+      ok(did.clipboard.startsWith('Could you add credits for Analytical Engines'));
+    }
+  });
+});
+
 /** Windows that wanted to tell, in order. */
 const claimants: string[] = [];
 
@@ -256,7 +432,8 @@ function warn(window: Window) {
       claimants.push(name);
       return claim(key, { folder, windowId: name, clock: window.clock });
     },
-    buy: () => undefined,
+    purchases: window.checkout,
+    open: () => undefined,
     ask: () => undefined,
     clock: window.clock,
     log,
@@ -264,18 +441,20 @@ function warn(window: Window) {
   });
 }
 
-async function fiveWarning() {
+const fiveWarning = () => warningHouse(5);
+
+async function warningHouse(count: number) {
   did.reset();
   claimants.length = 0;
   const house = new House();
-  const open = async (count: number) => {
-    for (let nth = 0; nth < count; nth++) {
+  const open = async (more: number) => {
+    for (let nth = 0; nth < more; nth++) {
       const window = house.open();
       warn(window);
     }
     await house.clock.advance(5_000);
   };
-  await open(5);
+  await open(count);
   let version = 1;
   const reach = async (percent: number, more?: Parameters<typeof used>[2]) => {
     version++;
@@ -401,6 +580,59 @@ describe('the low-balance warning and five windows', function () {
         },
       ),
       { numRuns: 25, seed: 40 },
+    );
+  });
+
+  it('F40 is told exactly once for each threshold and period, over 1,000 schedules of windows, focus and restarts', async function () {
+    this.timeout(300_000);
+    const reading = fc.record({
+      percent: fc.constantFrom(5, 50, 76, 89, 90, 95, 100, 104),
+      isTopUp: fc.boolean(),
+      focused: fc.option(fc.nat(2)),
+      isRestart: fc.nat(3).map(one => one === 0),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(reading, { minLength: 1, maxLength: 5 }), async readings => {
+        const { house, open, reach } = await warningHouse(3);
+        let period = 1;
+        await reach(5, { period: 'p1' });
+        // What a person should be told, by counting.
+        let highest = 0;
+        const expected: string[] = [];
+        for (const { percent, isTopUp, focused, isRestart } of readings) {
+          if (isTopUp) {
+            period++;
+            highest = 0;
+          }
+          if (isRestart) {
+            for (const window of house.living) {
+              await Promise.all([window.close(), house.clock.advance(100)]);
+            }
+            await open(3);
+          }
+          for (const [nth, window] of house.living.entries()) {
+            window.attention.isFocused = nth === focused;
+          }
+          await reach(percent, { period: `p${period}`, left: 50 });
+          const reached = percent >= 100 ? 100 : percent >= 90 ? 90 : 0;
+          if (reached > highest) {
+            highest = reached;
+            expected.push(
+              reached === 100
+                ? 'Analytical Engines has used all its credits for this period: 50 credits left.'
+                : 'Analytical Engines has used 90 % of its credits for this period: 50 credits left.',
+            );
+          }
+        }
+        deepEqual(
+          did.messages.filter(({ level }) => level === 'warning').map(({ text }) => text),
+          expected,
+        );
+        for (const window of house.living) {
+          window.kill();
+        }
+      }),
+      { numRuns: 1_000, seed: 41 },
     );
   });
 });

@@ -1,16 +1,20 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { settled } from '../../support/clock.ts';
-import { problem } from '../../support/scriptedServer.ts';
+import { balance, problem } from '../../support/scriptedServer.ts';
 import { fake } from '../../support/vscode.ts';
 import { World } from '../../support/wired.ts';
 
 const { BalanceStatusBar } = await import('../../../src/views/statusBar.ts');
+const { Settings } = await import('../../../src/vscode/settings.ts');
 const { did } = fake;
+
+const bars: Array<{ dispose(): void }> = [];
 
 async function set(world = new World()) {
   did.reset();
   const editor = world.start();
-  const bar = new BalanceStatusBar(editor.store, editor.checkout, world.clock, 'en');
+  const bar = new BalanceStatusBar(editor.store, editor.checkout, new Settings(), world.clock, 'en');
+  bars.push(bar);
   const item = did.items[0];
   ok(item);
   await settled();
@@ -18,6 +22,12 @@ async function set(world = new World()) {
 }
 
 describe('the status bar item', () => {
+  afterEach(() => {
+    for (const bar of bars.splice(0)) {
+      bar.dispose();
+    }
+  });
+
   it('has a stable id and a name, and is shown once, whatever happens (d-32)', async () => {
     const { world, item, checkout } = await set();
     equal(item.id, 'balance');
@@ -43,7 +53,7 @@ describe('the status bar item', () => {
     (await set(world)).stop();
     did.reset();
     const editor = world.start();
-    const bar = new BalanceStatusBar(editor.store, editor.checkout, world.clock, 'en');
+    const bar = new BalanceStatusBar(editor.store, editor.checkout, new Settings(), world.clock, 'en');
     equal(did.items[0]?.text, '$(credit-card) 5,218');
     bar.dispose();
   });
@@ -55,6 +65,62 @@ describe('the status bar item', () => {
     equal(item.text, '$(cloud-offline) 5,218 · just now');
     await world.clock.advance(7 * 60_000);
     equal(item.text, '$(cloud-offline) 5,218 · 7 min ago');
+  });
+
+  const choose = (key: string, globalValue: unknown) => {
+    did.settings.set(key, { globalValue });
+    fake.configurationChanged.fire({ affectsConfiguration: () => true });
+  };
+
+  it('changes format and side at once, with the same id, so that it stays hidden where it was hidden', async () => {
+    const { world, store } = await set();
+    world.server.balance = balance({
+      version: 2,
+      usage: { basis: 'period', period_id: 'p', used_ucr: 12, total_ucr: 100 },
+      runway: { days: 41, low_days: 30, high_days: 55, from_days: 14 },
+    });
+    await store.refresh();
+    const texts: unknown[] = [];
+    for (const format of ['percent', 'runway', 'compact', 'credits', 'nonsense']) {
+      choose('statusBarFormat', format);
+      texts.push(did.items[0]?.text);
+    }
+    deepEqual(texts, [
+      '$(credit-card) 12 % used',
+      '$(credit-card) 41 days',
+      '$(credit-card) 5.2K',
+      '$(credit-card) 5,218',
+      '$(credit-card) 5,218',
+    ]);
+    choose('statusBarOrganization', true);
+    equal(did.items[0]?.text, '$(credit-card) Analytical Engines: 5,218');
+    choose('statusBarAlignment', 'left');
+    deepEqual(
+      did.items.map(({ id, alignment, shows, isDisposed }) => ({ id, alignment, shows, isDisposed })),
+      [
+        { id: 'balance', alignment: 2, shows: 1, isDisposed: true },
+        { id: 'balance', alignment: 1, shows: 1, isDisposed: false },
+      ],
+    );
+    equal(did.items[1]?.text, '$(credit-card) Analytical Engines: 5,218');
+  });
+
+  it('b-16 is spoken anew only when it matters: not at each credit used, and not at each minute of age', async () => {
+    const { world, item, store } = await set();
+    for (let used = 1; used <= 15; used++) {
+      world.server.balance = balance({ version: 1 + used, available_ucr: 5_218_000_000 - used * 1_000_000 });
+      await store.refresh();
+    }
+    equal(item.text, '$(credit-card) 5,203');
+    equal(item.labels, 2, 'loading, and the balance');
+    world.server.instead = () => problem(500, 'internal_error');
+    await store.refresh();
+    await world.clock.advance(7 * 60_000);
+    equal(item.labels, 3);
+    world.server.instead = undefined;
+    world.server.balance = balance({ version: 40, available_ucr: 0 });
+    await store.refresh();
+    equal(item.accessibilityInformation?.label, 'Credits: 0 available');
   });
 
   it('uses colours of the theme only', async () => {

@@ -22,7 +22,15 @@ const waiting: Pending = {
   error: undefined,
 };
 
-function say(of: Balance, more: { pending?: Pending; ageMs?: number; state?: Partial<CreditsState> } = {}) {
+function say(
+  of: Balance,
+  more: {
+    pending?: Pending;
+    ageMs?: number;
+    state?: Partial<CreditsState>;
+    shown?: Partial<Parameters<typeof statusText>[0]>;
+  } = {},
+) {
   const state: CreditsState = { account, balance: of, options: options(), refreshing: false, ...more.state };
   return statusText({
     state,
@@ -30,6 +38,9 @@ function say(of: Balance, more: { pending?: Pending; ageMs?: number; state?: Par
     ageMs: () => more.ageMs ?? 0,
     nowMs: Date.parse('2026-11-22T12:00:00Z'),
     locale: 'en',
+    format: 'credits',
+    isOrgShown: false,
+    ...more.shown,
   });
 }
 
@@ -144,13 +155,80 @@ describe('the status bar', () => {
     const lines = say({ kind: 'known', last: { snapshot, atMs: 0 } }).tooltip.map(line =>
       line.kind === 'links' ? '' : line.text,
     );
-    deepEqual(lines.slice(0, 5), [
+    deepEqual(lines.slice(0, 6), [
       'Analytical Engines',
       '5,218 credits available',
-      'Included: 218 of 1,000 left',
+      'Included: 218 of 1,000 left, renewed Dec 1',
       'Add-on: 5,000',
+      'Included credits are spent first, add-on credits last.',
       '12 % used',
     ]);
-    ok(lines[5]?.startsWith('As of '));
+    ok(lines[6]?.startsWith('As of '));
+  });
+
+  const tooltip = (change: Parameters<typeof balance>[0]) =>
+    say({ kind: 'known', last: { snapshot: balance(change), atMs: 0 } })
+      .tooltip.flatMap(line => (line.kind === 'text' ? [line.text] : []))
+      .filter(text => !/^As of|^TEST MODE/.test(text));
+  const mine = {
+    id: 'bud_1',
+    scope: 'user',
+    name: 'Ada',
+    limit_ucr: 100_000_000,
+    used_ucr: 80_000_000,
+    period: 'month',
+    period_start: '2026-11-01T00:00:00Z',
+    resets_at: '2026-12-01T00:00:00Z',
+  };
+
+  it('has no line for what there is nothing to say about', () => {
+    deepEqual(tooltip({ usage: null }), ['5,218 credits available', 'Add-on: 5,218']);
+    deepEqual(tooltip({ usage: null, included: { state: 'unavailable', reason: 'plan_service_down' } }), [
+      '5,218 credits available',
+      'Included: not known',
+      'Add-on: 5,218',
+    ]);
+  });
+
+  it('b-10 b-12 names budgets, how long it lasts, what expires, and which limit comes first', () => {
+    const team = { ...mine, id: 'bud_2', scope: 'team', name: 'Compilers', limit_ucr: 900_000_000 };
+    deepEqual(
+      tooltip({
+        usage: null,
+        budgets: [mine, team],
+        runway: { days: 41, low_days: 30, high_days: 55, from_days: 14 },
+        next_expiry: { at: '2027-01-15T00:00:00Z', amount_ucr: 50_000_000 },
+        stopped_by: null,
+      }),
+      [
+        '5,218 credits available',
+        'Add-on: 5,218',
+        '50 credits expire on Jan 15, 2027',
+        'Your budget: 80 of 100 used, renewed Dec 1',
+        'The budget of Compilers: 80 of 900 used, renewed Dec 1',
+        'Lasts about 41 days at the present pace (30 to 55)',
+        'Your budget would stop you before the balance does.',
+      ],
+    );
+    deepEqual(
+      tooltip({
+        budgets: [{ ...mine, used_ucr: 100_000_000 }],
+        stopped_by: { kind: 'budget', budget_id: 'bud_1' },
+      }).at(-1),
+      'Your budget stops your requests; an administrator can raise it.',
+    );
+    deepEqual(
+      tooltip({ available_ucr: 0, stopped_by: { kind: 'balance', budget_id: null } }).at(-1),
+      'The balance stops your requests until credits are added.',
+    );
+  });
+
+  it('falls back to credits where a format has no figure, and when nothing is left', () => {
+    const text = (format: 'percent' | 'runway' | 'compact', change: Parameters<typeof balance>[0]) =>
+      say({ kind: 'known', last: { snapshot: balance(change), atMs: 0 } }, { shown: { format } }).text;
+    equal(text('percent', { usage: null }), '5,218');
+    equal(text('runway', { runway: null }), '5,218');
+    equal(text('compact', { available_ucr: 999_900_000 }), '999');
+    equal(text('percent', { available_ucr: -5_000_000 }), '-5, over limit');
   });
 });
