@@ -10,6 +10,9 @@ export interface Acts {
   readonly signIn: () => Promise<void>;
   readonly signOut: () => Promise<void>;
   readonly showLog: () => void;
+  readonly copyBalance: () => Promise<void>;
+  readonly exportUsage: () => Promise<void>;
+  readonly manageBilling: () => Promise<void>;
 }
 
 export function registerCommands(acts: Acts, log: Log): Disposable {
@@ -24,6 +27,9 @@ export function registerCommands(acts: Acts, log: Log): Disposable {
   register('credits.signIn', acts.signIn);
   register('credits.signOut', acts.signOut);
   register('credits.showLog', acts.showLog);
+  register('credits.copyBalance', acts.copyBalance);
+  register('credits.exportUsage', acts.exportUsage);
+  register('credits.manageBilling', acts.manageBilling);
   return owned;
 }
 

@@ -1,9 +1,9 @@
 // The composition root: makes the parts, joins them, owns them; decides nothing. Facts flow down from the server to
 // the views, wishes flow up from the views to the server.
-import { type Disposable, type ExtensionContext, env, l10n, window } from 'vscode';
+import { commands, type Disposable, type ExtensionContext, env, l10n, window, workspace } from 'vscode';
 import type { CreditsApi } from './api.ts';
 import { atTheEdge, registerCommands } from './commands.ts';
-import { checkoutOrigins } from './core/address.ts';
+import { checkoutOrigins, documentOrigins } from './core/address.ts';
 import { Checkout } from './core/checkout.ts';
 import { claim } from './core/claim.ts';
 import { systemClock as clock } from './core/clock.ts';
@@ -14,18 +14,23 @@ import { Lease, readLease } from './core/lease.ts';
 import { publicApi } from './core/outlook.ts';
 import { readPurchaseRecord } from './core/purchaseRecord.ts';
 import { newId, newNonce } from './core/random.ts';
+import { Records, type UsageGroup } from './core/records.ts';
 import { Refresher } from './core/refresher.ts';
 import { readPause, readSharedBalance, readWish } from './core/sharedBalance.ts';
 import { Lookout, SharedCollection, SharedFile } from './core/sharedState.ts';
 import { readWarned } from './core/warnings.ts';
 import { Windows } from './core/windows.ts';
 import { askAdmin } from './views/askAdmin.ts';
+import { registerBalanceTool } from './views/balanceTool.ts';
+import { Billing } from './views/billing.ts';
 import { buyFromPalette } from './views/buyCommand.ts';
 import { Buying } from './views/buying.ts';
+import { copyBalance } from './views/copyBalance.ts';
 import { CreditsPanel, PANEL_TYPE } from './views/creditsPanel.ts';
+import { exportUsage } from './views/exportUsage.ts';
 import { LowBalanceWarning } from './views/lowBalanceWarning.ts';
 import { Notices } from './views/notices.ts';
-import { panelState } from './views/panelState.ts';
+import { panelState, recordsView } from './views/panelState.ts';
 import { grantWish } from './views/panelWishes.ts';
 import { offerReload, signIn } from './views/signIn.ts';
 import { BalanceStatusBar } from './views/statusBar.ts';
@@ -105,6 +110,7 @@ export function activate(context: ExtensionContext): CreditsApi {
       log,
     }),
   );
+  const records = own(new Records({ sessions: session, connect, clock, quiet: store, log }));
 
   // What the person sees. The status bar comes first, with the balance of last time, before anything is asked.
   own(new BalanceStatusBar(store, checkout, clock, locale));
@@ -127,11 +133,24 @@ export function activate(context: ExtensionContext): CreditsApi {
           serverUrl: settings.serverUrl || memory.serverUrl.read(),
         }),
       onDidChange: [store.onDidChange, checkout.onDidChange, notices.onDidChange],
+      records: () => recordsView(records.state),
+      onDidChangeRecords: records.onDidChange,
+      inSight: () => void atTheEdge(() => records.look(), log),
       wish: wish => void atTheEdge(() => grantWish(wish, wishes), log),
       newNonce,
       log,
     }),
   );
+
+  own(checkout.onDidSettle(() => panel.isVisible && void atTheEdge(() => records.refreshPayments(), log)));
+  const billing = new Billing({
+    sessions: session,
+    connect,
+    records,
+    notices,
+    allowedOrigins: serverUrl => documentOrigins(serverUrl, settings.allowedCheckoutOrigins),
+    open: openOutside,
+  });
 
   // What the person can do.
   const ask = () => askAdmin(store, notices, locale);
@@ -146,6 +165,14 @@ export function activate(context: ExtensionContext): CreditsApi {
     cancel: () => buying.cancel(),
     askAdmin: ask,
     dismissNotice: (id: number) => notices.dismiss(id),
+    showUsage: (group: UsageGroup) => records.refreshUsage(group),
+    showPayments: () => records.refreshPayments(),
+    showMorePayments: () => records.morePayments(),
+    openDocument: (id: string, document: 'receipt' | 'invoice') => billing.openDocument(id, document),
+    manageBilling: () => billing.manageBilling(),
+    exportUsage: () => exportUsage({ records, notices, folder: workspace.workspaceFolders?.[0]?.uri }),
+    openSettings: async () =>
+      void (await commands.executeCommand('workbench.action.openSettings', 'credits.')),
   };
   own(
     registerCommands(
@@ -156,6 +183,9 @@ export function activate(context: ExtensionContext): CreditsApi {
         signIn: signInHere,
         signOut: () => session.signOut(),
         showLog: () => log.show(),
+        copyBalance: () => copyBalance(store, clock, locale),
+        exportUsage: wishes.exportUsage,
+        manageBilling: wishes.manageBilling,
       },
       log,
     ),
@@ -205,7 +235,9 @@ export function activate(context: ExtensionContext): CreditsApi {
   if (__SANDBOX__) {
     void adoptSandbox(session, means, clock, log);
   }
-  return publicApi(store, () => windows.hint(), own);
+  const api = publicApi(store, () => windows.hint(), own);
+  own(registerBalanceTool(api));
+  return api;
 }
 
 function versionOf({ extension }: ExtensionContext): string {
