@@ -8,6 +8,7 @@ import { launchBrowser } from './support/chromium.ts';
 import {
   buildPage,
   type CapturedTheme,
+  drawn,
   findAxeFaults,
   findLayoutFaults,
   openGallery,
@@ -36,6 +37,13 @@ Options:
 const widthsPx = [320, 600, 1200] as const;
 /** The width that axe looks at; what it looks for does not depend on it. */
 const axeWidthPx = 600;
+/** The class by which the editor tells a page what kind of theme it is in. */
+const kinds: Readonly<Record<ThemeName, string>> = {
+  dark: 'vscode-dark',
+  light: 'vscode-light',
+  'hc-dark': 'vscode-high-contrast:not(.vscode-high-contrast-light)',
+  'hc-light': 'vscode-high-contrast-light',
+};
 const pictures = join(out, 'gallery');
 
 async function main(): Promise<void> {
@@ -58,8 +66,10 @@ async function main(): Promise<void> {
     for (const theme of themeNames) {
       await step(`Drawing ${names.length} states in ${themes[theme]}`, async () => {
         for (const name of names) {
+          const page = await gallery.show(theme, widthsPx[0], state(name));
           for (const widthPx of widthsPx) {
-            const page = await gallery.show(theme, widthPx, state(name));
+            await page.setViewportSize({ width: widthPx, height: 800 });
+            await drawn(page);
             const found = [
               ...(await findLayoutFaults(page)),
               ...(await readViolations(page)).map(text => `refused by the policy: ${text}`),
@@ -71,7 +81,6 @@ async function main(): Promise<void> {
               fullPage: true,
               animations: 'disabled',
             });
-            await page.context().close();
           }
         }
       });
@@ -138,6 +147,7 @@ async function capture(): Promise<void> {
         await workbench.set({ 'window.autoDetectColorScheme': false, 'workbench.colorTheme': themes[theme] });
         await workbench.waitForStatus('the balance', text => /\d/.test(text), 60_000);
         await workbench.clickStatus();
+        await workbench.panel.locator(`body.${kinds[theme]}`).waitFor();
         await workbench.panel.locator('.figure .number').waitFor();
         captured[theme] = await workbench.panel.locator('html').evaluate(
           (html, names) => ({
@@ -149,7 +159,7 @@ async function capture(): Promise<void> {
             ) as Record<string, string>,
             defaultStyles: document.getElementById('_defaultStyles')?.textContent ?? '',
           }),
-          [...used].sort(),
+          [...used].sort((one, other) => one.localeCompare(other)),
         );
       });
     }

@@ -67,6 +67,10 @@ export function customHint(order: Order, limits: AmountLimits, locale: string): 
       return t('From {0} to {1}', money(limits.min_minor), money(limits.max_minor));
     case 'not_a_number':
       return t('Type digits only, like {0}.', plainExample(limits));
+    case 'other_currency':
+      return t('Payments are in {0} here.', limits.currency.toUpperCase());
+    case 'ambiguous':
+      return t('This could be two amounts. Type digits only, like {0}.', plainExample(limits));
     case 'below_minimum':
       return t('The smallest amount is {0}.', money(limits.min_minor));
     case 'above_maximum':

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { PanelState, RecordsView } from '../../protocol/messages.ts';
 import { panelHtml } from '../../src/views/panelHtml.ts';
 import { type GalleryState, nowMs } from '../../test/gallery/states.ts';
@@ -12,10 +12,10 @@ import { inRoot, root } from './places.ts';
 import { startProgram } from './processes.ts';
 
 export const themes = {
-  dark: 'Dark Modern',
-  light: 'Light Modern',
-  'hc-dark': 'Dark High Contrast',
-  'hc-light': 'Light High Contrast',
+  dark: 'Default Dark Modern',
+  light: 'Default Light Modern',
+  'hc-dark': 'Default High Contrast',
+  'hc-light': 'Default High Contrast Light',
 } as const;
 export type ThemeName = keyof typeof themes;
 export const themeNames = Object.keys(themes) as ThemeName[];
@@ -32,10 +32,8 @@ export interface CapturedTheme {
 const nonce = 'gallery';
 
 export interface Gallery {
-  /** A page that shows the state; close it by its context. */
+  /** The page in that state; the one before of the same theme is gone with it. */
   show(theme: ThemeName, widthPx: number, state: GalleryState): Promise<Page>;
-  /** The same page, with its clock left alone and nothing shown yet. */
-  readonly url: string;
   close(): Promise<void>;
 }
 
@@ -61,16 +59,21 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
     response.end(name === 'favicon.ico' ? '' : html);
   });
   const origin = await listen(server);
+  const contexts = new Map<ThemeName, BrowserContext>();
   const show = async (theme: ThemeName, widthPx: number, shown: GalleryState): Promise<Page> => {
-    const context = await browser.newContext({
-      viewport: { width: widthPx, height: 800 },
-      reducedMotion: 'reduce',
-      locale: 'en-US',
-      timezoneId: 'UTC',
-      colorScheme: theme.endsWith('light') ? 'light' : 'dark',
-      forcedColors: 'none',
-    });
+    let context = contexts.get(theme);
+    if (!context) {
+      context = await browser.newContext({
+        reducedMotion: 'reduce',
+        locale: 'en-US',
+        timezoneId: 'UTC',
+        colorScheme: theme.endsWith('light') ? 'light' : 'dark',
+      });
+      contexts.set(theme, context);
+    }
+    await Promise.all(context.pages().map(page => page.close()));
     const page = await context.newPage();
+    await page.setViewportSize({ width: widthPx, height: 800 });
     await page.clock.setFixedTime(nowMs);
     await page.addInitScript(likeTheEditor, { theme: captured[theme], draft: shown.draft ?? null });
     html = pageHtml(shown.state, origin);
@@ -79,12 +82,10 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
     if (shown.records) {
       await sendRecords(page, shown.records);
     }
-    await page.evaluate(() => document.fonts.ready);
     return page;
   };
   return {
     show,
-    url: origin,
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve());
@@ -95,7 +96,11 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
 
 export async function sendRecords(page: Page, records: RecordsView): Promise<void> {
   await page.evaluate(data => window.postMessage({ type: 'records', records: data }, '*'), records);
-  // Drawn, and the chart laid out.
+  await drawn(page);
+}
+
+/** The page has drawn, its chart laid out. */
+export async function drawn(page: Page): Promise<void> {
   await page.evaluate(
     () =>
       new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)))),
@@ -147,7 +152,8 @@ function likeTheEditor({ theme, draft }: { theme: CapturedTheme; draft: unknown 
       document.documentElement.style.setProperty(name, value);
     }
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(theme.defaultStyles);
+    // The page itself is clear; what shines through is the editor.
+    sheet.replaceSync(`${theme.defaultStyles} html { background: var(--vscode-editor-background); }`);
     document.adoptedStyleSheets = [sheet];
     document.body.className = theme.bodyClass;
   };
