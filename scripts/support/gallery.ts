@@ -181,9 +181,9 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
         const style = getComputedStyle(node);
         const isHidden =
           node.matches('.for-ears, .tip, script, style') ||
-          node.closest('.for-ears') !== null ||
-          style.display === 'none' ||
-          style.visibility === 'hidden';
+          style.visibility === 'hidden' ||
+          // Says so of what is shown through its parts only, too.
+          !(style.display === 'contents' || node.checkVisibility());
         if (isHidden) {
           return;
         }

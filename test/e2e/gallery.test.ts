@@ -139,7 +139,11 @@ describe('the panel in each of its states', () => {
       for (const text of hostileStrings) {
         const { state: next, records } = poisoned(state(name), text);
         await page.evaluate(
-          messages => messages.forEach(message => window.postMessage(message, '*')),
+          messages => {
+            for (const message of messages) {
+              window.postMessage(message, '*');
+            }
+          },
           [{ type: 'state', state: next }, ...(records ? [{ type: 'records', records }] : [])],
         );
         await drawn(page);
