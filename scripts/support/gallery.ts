@@ -31,9 +31,14 @@ export interface CapturedTheme {
 
 const nonce = 'gallery';
 
+/** What the panel's speed is held against. */
+const emptyPage = '<!doctype html><title>Empty</title><main><h1>Empty</h1><button>Buy</button></main>';
+
 export interface Gallery {
+  /** Address of a page with next to nothing on it. */
+  readonly emptyUrl: string;
   /** The page in that state; the one before of the same theme is gone with it. */
-  show(theme: ThemeName, widthPx: number, state: GalleryState): Promise<Page>;
+  show(theme: ThemeName, widthPx: number, state: GalleryState, clock?: 'stands' | 'runs'): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -56,11 +61,11 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
       return;
     }
     response.setHeader('Content-Type', 'text/html; charset=utf-8');
-    response.end(name === 'favicon.ico' ? '' : html);
+    response.end(name === 'empty' ? emptyPage : name === 'favicon.ico' ? '' : html);
   });
   const origin = await listen(server);
   const contexts = new Map<ThemeName, BrowserContext>();
-  const show = async (theme: ThemeName, widthPx: number, shown: GalleryState): Promise<Page> => {
+  const show: Gallery['show'] = async (theme, widthPx, shown, clock = 'stands') => {
     let context = contexts.get(theme);
     if (!context) {
       context = await browser.newContext({
@@ -74,7 +79,9 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
     await Promise.all(context.pages().map(page => page.close()));
     const page = await context.newPage();
     await page.setViewportSize({ width: widthPx, height: 800 });
-    await page.clock.setFixedTime(nowMs);
+    if (clock === 'stands') {
+      await page.clock.setFixedTime(nowMs);
+    }
     await page.addInitScript(likeTheEditor, { theme: captured[theme], draft: shown.draft ?? null });
     html = pageHtml(shown.state, origin);
     await page.goto(origin);
@@ -85,6 +92,7 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
     return page;
   };
   return {
+    emptyUrl: `${origin}/empty`,
     show,
     close: () =>
       new Promise(resolve => {
