@@ -15,6 +15,40 @@ export type BalanceView =
   | { readonly kind: 'forbidden'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
 
+/** What the balance is made of, in the order it is told. What the server does not say is null, never nought. */
+export interface DetailView {
+  /** Null where the organisation has no plan. */
+  readonly included:
+    | {
+        readonly kind: 'known';
+        readonly remainingUcr: Ucr;
+        readonly grantedUcr: Ucr;
+        readonly resetsAtMs: number;
+      }
+    | { readonly kind: 'unlimited' }
+    | { readonly kind: 'unknown' }
+    | null;
+  /** Bought, and given besides the plan; `totalUcr` is what there was after the last top-up. */
+  readonly addOn: { readonly remainingUcr: Ucr; readonly totalUcr: Ucr | null };
+  /** Set aside for requests that run, or until a dispute is decided. */
+  readonly heldUcr: Ucr;
+  readonly budgets: readonly BudgetView[];
+  readonly stop:
+    | { readonly kind: 'balance' }
+    | { readonly kind: 'budget'; readonly budget: BudgetView }
+    | null;
+  readonly runway: { readonly days: number; readonly lowDays: number; readonly highDays: number } | null;
+  readonly nextExpiry: { readonly atMs: number; readonly amountUcr: Ucr } | null;
+}
+
+export interface BudgetView {
+  readonly scope: 'user' | 'team' | 'other';
+  readonly name: string;
+  readonly limitUcr: Ucr;
+  readonly usedUcr: Ucr;
+  readonly resetsAtMs: number;
+}
+
 export interface OfferView {
   readonly currency: string;
   readonly creditsPerMajorUnit: number;
@@ -67,13 +101,63 @@ export type PanelState =
       readonly serverHost: string;
       readonly testMode: boolean;
       readonly balance: BalanceView;
+      /** Null while no balance is known. */
+      readonly detail: DetailView | null;
+      /** Whether the provider's billing pages are this person's to open. */
+      readonly canManageBilling: boolean;
       readonly refreshing: boolean;
       readonly buying: BuyingView;
       readonly pending: PendingView | null;
       readonly notice: NoticeView | null;
     };
 
-export type ToPage = { readonly type: 'state'; readonly state: PanelState };
+/** A payment of the past. Receipt and invoice are opened by the host, so the page needs no address of theirs. */
+export interface PaymentView {
+  readonly id: string;
+  readonly status: string;
+  readonly amountMinor: number;
+  readonly currency: string;
+  readonly creditsUcr: Ucr;
+  readonly atMs: number;
+  readonly byName: string;
+  readonly refundedMinor: number;
+  /** open, won, lost or, without a dispute, null. */
+  readonly dispute: string | null;
+  readonly hasReceipt: boolean;
+  readonly hasInvoice: boolean;
+}
+
+export const usageGroups = ['day', 'model', 'user'] as const;
+export type UsageGroup = (typeof usageGroups)[number];
+
+export interface UsageView {
+  readonly group: UsageGroup;
+  /** Only who sees everyone's usage can have it by person. */
+  readonly isEveryones: boolean;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly totalUcr: Ucr;
+  /** `key` is a day (`2026-11-01`), a model, or a person; null where none was named. */
+  readonly rows: ReadonlyArray<{ key: string | null; name: string | null; usedUcr: Ucr }>;
+}
+
+/** Something asked for while someone looks: what is known of it stays while it is asked again, or when that fails. */
+export interface Fetched<T> {
+  readonly value: T | null;
+  readonly busy: boolean;
+  /** A finished sentence: why it could not be had. */
+  readonly problem: string | null;
+}
+
+/** What is too large to send with each change of the balance; goes in a message of its own when it changes. */
+export interface RecordsView {
+  readonly payments: Fetched<{ readonly rows: readonly PaymentView[]; readonly hasMore: boolean }>;
+  readonly usage: Fetched<UsageView> & { readonly wanted: UsageGroup };
+}
+
+export type ToPage =
+  | { readonly type: 'state'; readonly state: PanelState }
+  | { readonly type: 'records'; readonly records: RecordsView };
 
 // ---- page -> host
 
@@ -94,6 +178,18 @@ const shapes = [
   z.object({ type: z.literal('cancelPurchase') }),
   z.object({ type: z.literal('askAdmin') }),
   z.object({ type: z.literal('dismissNotice'), id: z.int() }),
+  z.object({ type: z.literal('showUsage'), group: z.enum(usageGroups) }),
+  z.object({ type: z.literal('showPayments') }),
+  z.object({ type: z.literal('showMorePayments') }),
+  /** By the payment's id: which address that is, and whether it may be opened, the host knows. */
+  z.object({
+    type: z.literal('openDocument'),
+    paymentId: z.string().check(z.maxLength(100)),
+    document: z.enum(['receipt', 'invoice']),
+  }),
+  z.object({ type: z.literal('manageBilling') }),
+  z.object({ type: z.literal('exportUsage') }),
+  z.object({ type: z.literal('openSettings') }),
 ] as const;
 
 export const ToHost = z.discriminatedUnion('type', shapes);

@@ -13,6 +13,9 @@ export interface Acts {
   readonly copySignInLink: () => Promise<void>;
   readonly signInAnotherWay: () => void;
   readonly showLog: () => void;
+  readonly copyBalance: () => Promise<void>;
+  readonly exportUsage: () => Promise<void>;
+  readonly manageBilling: () => Promise<void>;
 }
 
 export function registerCommands(acts: Acts, log: Log): Disposable {
@@ -30,6 +33,9 @@ export function registerCommands(acts: Acts, log: Log): Disposable {
   register('credits.copySignInLink', acts.copySignInLink);
   register('credits.signInAnotherWay', acts.signInAnotherWay);
   register('credits.showLog', acts.showLog);
+  register('credits.copyBalance', acts.copyBalance);
+  register('credits.exportUsage', acts.exportUsage);
+  register('credits.manageBilling', acts.manageBilling);
   return owned;
 }
 

@@ -2,6 +2,7 @@
 // the views, wishes flow up from the views to the server.
 import {
   authentication,
+  commands,
   type Disposable,
   type ExtensionContext,
   ExtensionKind,
@@ -9,10 +10,11 @@ import {
   l10n,
   UIKind,
   window,
+  workspace,
 } from 'vscode';
 import type { CreditsApi } from './api.ts';
 import { atTheEdge, registerCommands } from './commands.ts';
-import { checkoutOrigins } from './core/address.ts';
+import { checkoutOrigins, documentOrigins } from './core/address.ts';
 import { Checkout } from './core/checkout.ts';
 import { claim } from './core/claim.ts';
 import { systemClock as clock } from './core/clock.ts';
@@ -23,6 +25,7 @@ import { Lease, readLease } from './core/lease.ts';
 import { publicApi } from './core/outlook.ts';
 import { readPurchaseRecord } from './core/purchaseRecord.ts';
 import { newId, newNonce } from './core/random.ts';
+import { Records, type UsageGroup } from './core/records.ts';
 import { Refresher } from './core/refresher.ts';
 import { readPause, readSharedBalance, readWish } from './core/sharedBalance.ts';
 import { Lookout, SharedCollection, SharedFile } from './core/sharedState.ts';
@@ -30,12 +33,16 @@ import { Renewal, readRenewal, refreshAtProvider } from './core/signIn/renewal.t
 import { readWarned } from './core/warnings.ts';
 import { Windows } from './core/windows.ts';
 import { type AdminRequest, askAdmin } from './views/askAdmin.ts';
+import { registerBalanceTool } from './views/balanceTool.ts';
+import { Billing } from './views/billing.ts';
 import { buyFromPalette } from './views/buyCommand.ts';
 import { Buying } from './views/buying.ts';
+import { copyBalance } from './views/copyBalance.ts';
 import { CreditsPanel, PANEL_TYPE } from './views/creditsPanel.ts';
+import { exportUsage } from './views/exportUsage.ts';
 import { LowBalanceWarning } from './views/lowBalanceWarning.ts';
 import { Notices } from './views/notices.ts';
-import { panelState } from './views/panelState.ts';
+import { panelState, recordsView } from './views/panelState.ts';
 import { grantWish } from './views/panelWishes.ts';
 import { offerReload, SignInGuide, signOut, switchOrganisation, tellEnds } from './views/signIn.ts';
 import { BalanceStatusBar } from './views/statusBar.ts';
@@ -127,6 +134,7 @@ export function activate(context: ExtensionContext): CreditsApi {
       log,
     }),
   );
+  const records = own(new Records({ sessions: session, connect, clock, quiet: store, log }));
 
   // What the person sees. The status bar comes first, with the balance of last time, before anything is asked.
   own(new BalanceStatusBar(store, checkout, settings, clock, locale));
@@ -149,11 +157,24 @@ export function activate(context: ExtensionContext): CreditsApi {
           serverUrl: settings.serverUrl || memory.serverUrl.read(),
         }),
       onDidChange: [store.onDidChange, checkout.onDidChange, notices.onDidChange],
+      records: () => recordsView(records.state),
+      onDidChangeRecords: records.onDidChange,
+      inSight: () => void atTheEdge(() => records.look(), log),
       wish: wish => void atTheEdge(() => grantWish(wish, wishes), log),
       newNonce,
       log,
     }),
   );
+
+  own(checkout.onDidSettle(() => panel.isVisible && void atTheEdge(() => records.refreshPayments(), log)));
+  const billing = new Billing({
+    sessions: session,
+    connect,
+    records,
+    notices,
+    allowedOrigins: serverUrl => documentOrigins(serverUrl, settings.allowedCheckoutOrigins),
+    open: openOutside,
+  });
 
   // What the person can do.
   const ask = (request?: AdminRequest) =>
@@ -191,6 +212,14 @@ export function activate(context: ExtensionContext): CreditsApi {
     cancel: () => buying.cancel(),
     askAdmin: () => ask(),
     dismissNotice: (id: number) => notices.dismiss(id),
+    showUsage: (group: UsageGroup) => records.refreshUsage(group),
+    showPayments: () => records.refreshPayments(),
+    showMorePayments: () => records.morePayments(),
+    openDocument: (id: string, document: 'receipt' | 'invoice') => billing.openDocument(id, document),
+    manageBilling: () => billing.manageBilling(),
+    exportUsage: () => exportUsage({ records, notices, folder: workspace.workspaceFolders?.[0]?.uri }),
+    openSettings: async () =>
+      void (await commands.executeCommand('workbench.action.openSettings', 'credits.')),
   };
   own(
     registerCommands(
@@ -204,6 +233,9 @@ export function activate(context: ExtensionContext): CreditsApi {
         copySignInLink: () => guide.copyLink(),
         signInAnotherWay: () => guide.anotherWay(),
         showLog: () => log.show(),
+        copyBalance: () => copyBalance(store, clock, locale),
+        exportUsage: wishes.exportUsage,
+        manageBilling: wishes.manageBilling,
       },
       log,
     ),
@@ -261,7 +293,9 @@ export function activate(context: ExtensionContext): CreditsApi {
   if (__SANDBOX__) {
     void adoptSandbox(session, means, clock, log);
   }
-  return publicApi(store, () => windows.hint(), own);
+  const api = publicApi(store, () => windows.hint(), own);
+  own(registerBalanceTool(api));
+  return api;
 }
 
 function versionOf({ extension }: ExtensionContext): string {

@@ -140,6 +140,12 @@ function customCard(offer: OfferView, limits: AmountLimits, page: Page, acts: Ac
       @keydown=${(event: KeyboardEvent) => onFieldKey(event, acts)}
       ${ref(element => describeField(element, name, hint, mistake))}
     ><span slot="start" class="sign" aria-hidden="true">${currencySign(offer.currency, locale)}</span></vscode-text-field>
+    <span class="stepper">
+      <vscode-button appearance="icon" tabindex="-1" aria-label=${t('Less')} title=${t('Less')} @click=${() => acts.step(-1)}
+        >${icon('minus')}</vscode-button>
+      <vscode-button appearance="icon" tabindex="-1" aria-label=${t('More')} title=${t('More')} @click=${() => acts.step(1)}
+        >${icon('plus')}</vscode-button>
+    </span>
     <p class="hint ${tone}">${mistake ? icon('error') : nothing}<span>${hint}</span></p>
   </div>`;
 }
@@ -167,5 +173,8 @@ function onFieldKey(event: KeyboardEvent, acts: Acts): void {
   } else if (event.key === 'Escape') {
     event.preventDefault();
     acts.clearField();
+  } else if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
+    event.preventDefault();
+    acts.step((event.key === 'ArrowUp' ? 1 : -1) * (event.shiftKey ? 10 : 1));
   }
 }

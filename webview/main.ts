@@ -1,12 +1,21 @@
 // The page's root: state comes in, wishes go out. The host sends its whole state each time; only the draft is ours.
 import { t } from '@vscode/l10n';
 import { render } from 'lit/html.js';
-import type { PanelState, ToHost, ToPage } from '../protocol/messages.ts';
+import type { PanelState, RecordsView, ToHost, ToPage } from '../protocol/messages.ts';
 import { registerElements } from './elements.ts';
 import { FocusKeeper } from './focus.ts';
-import { customHint, type Draft, MAX_TYPED_LENGTH, parseDraft, readCustom, readOrder } from './order.ts';
+import {
+  customHint,
+  type Draft,
+  MAX_TYPED_LENGTH,
+  parseDraft,
+  readCustom,
+  readOrder,
+  stepped,
+} from './order.ts';
 import type { Acts } from './page.ts';
 import { panel } from './panel.ts';
+import { FIRST_ROWS, MORE_ROWS } from './payments.ts';
 import { HEARD_NOTHING, hear } from './speech.ts';
 import { nextAgeChangeMs, usableLocale } from './words.ts';
 
@@ -32,6 +41,8 @@ const focus = new FocusKeeper(root);
 
 let state: PanelState | null = embeddedState();
 let draft = parseDraft(host.getState());
+let records: RecordsView | null = null;
+let shownPayments = FIRST_ROWS;
 let typing = false;
 let heard = HEARD_NOTHING;
 let buyingTimer: number | undefined;
@@ -71,6 +82,26 @@ const acts: Acts = {
     keep({ choice: draft.choice.kind === 'custom' ? { kind: 'none' } : draft.choice, typed: '' });
   },
   buy,
+  step: steps => {
+    if (state?.kind === 'signedIn' && state.buying.kind === 'allowed' && state.buying.offer.custom) {
+      acts.type(stepped(draft.typed, steps, state.buying.offer.custom));
+    }
+  },
+  showUsage: group => host.postMessage({ type: 'showUsage', group }),
+  retryUsage: () => host.postMessage({ type: 'showUsage', group: records?.usage.wanted ?? 'day' }),
+  retryPayments: () => host.postMessage({ type: 'showPayments' }),
+  showMorePayments: () => {
+    shownPayments += MORE_ROWS;
+    const known = records?.payments.value;
+    if (known?.hasMore && known.rows.length < shownPayments) {
+      host.postMessage({ type: 'showMorePayments' });
+    }
+    draw();
+  },
+  openDocument: (paymentId, document) => host.postMessage({ type: 'openDocument', paymentId, document }),
+  manageBilling: () => host.postMessage({ type: 'manageBilling' }),
+  exportUsage: () => host.postMessage({ type: 'exportUsage' }),
+  openSettings: () => host.postMessage({ type: 'openSettings' }),
 };
 
 function buy(): void {
@@ -156,6 +187,8 @@ function draw(): void {
     locale,
     nowMs,
     draft,
+    records,
+    shownPayments,
     typing,
     buying: buyingTimer !== undefined,
     checking: checkingTimer !== undefined,
@@ -187,6 +220,9 @@ function embeddedState(): PanelState | null {
 window.addEventListener('message', (event: MessageEvent<ToPage>) => {
   if (event.data?.type === 'state') {
     receive(event.data.state);
+  } else if (event.data?.type === 'records') {
+    records = event.data.records;
+    draw();
   }
 });
 if (state) {

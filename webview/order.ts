@@ -67,6 +67,10 @@ export function customHint(order: Order, limits: AmountLimits, locale: string): 
       return t('From {0} to {1}', money(limits.min_minor), money(limits.max_minor));
     case 'not_a_number':
       return t('Type digits only, like {0}.', plainExample(limits));
+    case 'other_currency':
+      return t('Payments are in {0} here.', limits.currency.toUpperCase());
+    case 'ambiguous':
+      return t('This could be two amounts. Type digits only, like {0}.', plainExample(limits));
     case 'below_minimum':
       return t('The smallest amount is {0}.', money(limits.min_minor));
     case 'above_maximum':
@@ -82,6 +86,26 @@ export function customHint(order: Order, limits: AmountLimits, locale: string): 
 function plainExample(limits: AmountLimits): string {
   const firstStep = Math.ceil(limits.min_minor / limits.step_minor) * limits.step_minor;
   return String(firstStep / minorPerMajor(limits.currency));
+}
+
+/** The typed amount some steps up or down, within the limits; from nothing or nonsense it starts at the smallest. */
+export function stepped(typed: string, steps: number, limits: AmountLimits): string {
+  const { min_minor, max_minor, step_minor, currency } = limits;
+  const reading = readAmount(typed, {
+    ...limits,
+    min_minor: 0,
+    max_minor: Number.MAX_SAFE_INTEGER,
+    step_minor: 1,
+  });
+  const firstStep = Math.ceil(min_minor / step_minor) * step_minor;
+  const lastStep = Math.floor(max_minor / step_minor) * step_minor;
+  // Between two steps, the next one in that direction.
+  const present = reading.ok
+    ? (steps > 0 ? Math.floor : Math.ceil)(reading.amountMinor / step_minor) * step_minor
+    : firstStep - Math.max(0, steps) * step_minor;
+  const minor = Math.min(lastStep, Math.max(firstStep, present + steps * step_minor));
+  const perMajor = minorPerMajor(currency);
+  return (minor / perMajor).toFixed(minor % perMajor === 0 ? 0 : String(perMajor).length - 1);
 }
 
 /** Whether the hint is to be shown as an error. Someone still typing `7` on the way to `75` has made no mistake yet. */

@@ -1,5 +1,5 @@
 // What the templates draw from and what they may ask for: the host's state, the person's draft, and acts.
-import type { PanelState } from '../protocol/messages.ts';
+import type { PanelState, RecordsView, UsageGroup } from '../protocol/messages.ts';
 import type { Choice, Draft } from './order.ts';
 
 export type SignedIn = Extract<PanelState, { kind: 'signedIn' }>;
@@ -10,6 +10,9 @@ export interface Page<State extends PanelState = PanelState> {
   readonly locale: string;
   readonly nowMs: number;
   readonly draft: Draft;
+  /** Null until the host has told of them. */
+  readonly records: RecordsView | null;
+  readonly shownPayments: number;
   /** True while the custom field has the person's hands in it. */
   readonly typing: boolean;
   /** True from Buy until the host has answered it: the second half of a double click buys nothing. */
@@ -32,4 +35,14 @@ export interface Acts {
   cancelPurchase(): void;
   askAdmin(): void;
   dismissNotice(id: number): void;
+  /** Adds steps to the typed amount, or takes them away. */
+  step(steps: number): void;
+  showUsage(group: UsageGroup): void;
+  retryUsage(): void;
+  retryPayments(): void;
+  showMorePayments(): void;
+  openDocument(paymentId: string, document: 'receipt' | 'invoice'): void;
+  manageBilling(): void;
+  exportUsage(): void;
+  openSettings(): void;
 }

@@ -1,13 +1,17 @@
 // The whole page, from the top down.
 import { t } from '@vscode/l10n';
+import { guard } from 'lit/directives/guard.js';
 import { keyed } from 'lit/directives/keyed.js';
 import { html, nothing, type TemplateResult } from 'lit/html.js';
 import type { NoticeView, PanelState } from '../protocol/messages.ts';
 import { balanceSection } from './balance.ts';
 import { buyingSection } from './buying.ts';
+import { fundsSection, stopNotice } from './funds.ts';
 import { icon } from './icons.ts';
 import type { Acts, Page, SignedIn } from './page.ts';
+import { paymentsSection } from './payments.ts';
 import { pendingCard } from './pending.ts';
+import { usageSection } from './usage.ts';
 
 export function panel(page: Page, acts: Acts): TemplateResult {
   return isSignedIn(page) ? signedIn(page, acts) : signedOut(page, acts);
@@ -24,13 +28,41 @@ function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
   return html`
     ${state.testMode ? html`<p class="test-mode">${icon('flask')}<span>${t('Test mode: no real money moves')}</span></p>` : nothing}
     <header>
-      <h1 dir="auto">${state.orgName}</h1>
+      <h1 dir="auto" title=${state.orgName}>${state.orgName}</h1>
       <p class="who"><bdi>${state.personName}</bdi> · <bdi>${state.role}</bdi></p>
     </header>
     ${balanceSection(page, acts)}
+    ${stopNotice(page)}
     ${notices(state, acts)}
+    ${fundsSection(page)}
     ${pending ? pendingCard(pending, page, acts) : buyingSection(page, acts)}
-    <footer class="quiet">${t('Connected to {0}', state.serverHost)}</footer>
+    ${guard([page.records, page.shownPayments, page.locale, state.balance.kind, state.canManageBilling], () => recordSections(page, acts))}
+    <footer class="quiet">
+      <div class="buttons">
+        ${
+          state.canManageBilling
+            ? html`<vscode-button appearance="secondary" @click=${acts.manageBilling}>${t('Manage billing')}</vscode-button>`
+            : nothing
+        }
+        <vscode-button appearance="secondary" @click=${acts.openSettings}>${t('Warning settings')}</vscode-button>
+      </div>
+      <p>${t('Connected to {0}', state.serverHost)}</p>
+    </footer>
+  `;
+}
+
+/** Usage and payments, where this person has a balance to see; drawn only when they have changed. */
+function recordSections(page: Page<SignedIn>, acts: Acts): TemplateResult | typeof nothing {
+  const { records, state } = page;
+  if (!records || state.balance.kind === 'forbidden') {
+    return nothing;
+  }
+  // Someone who may not buy has payments to look at only if there are any.
+  const hasPayments =
+    state.canManageBilling || (records.payments.value !== null && records.payments.value.rows.length > 0);
+  return html`
+    ${usageSection(records.usage, page, acts)}
+    ${hasPayments ? paymentsSection(records.payments, page, acts) : nothing}
   `;
 }
 

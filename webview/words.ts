@@ -57,3 +57,13 @@ export function nextAgeChangeMs(asOfMs: number, nowMs: number): number {
   const stepMs = ageMs < HOUR_MS ? MINUTE_MS : HOUR_MS;
   return stepMs - (ageMs % stepMs);
 }
+
+/** `Nov 22, 2026`: for what happens on a day. */
+export function dayText(atMs: number, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: 'medium' }).format(atMs);
+}
+
+/** A day of the report, which is UTC's. */
+export function utcDayText(atMs: number, locale: string): string {
+  return new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeZone: 'UTC' }).format(atMs);
+}

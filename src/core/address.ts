@@ -20,6 +20,9 @@ export type CheckoutAddress =
   | { readonly ok: true; readonly url: string; readonly host: string }
   | { readonly ok: false; readonly problem: AddressProblem; readonly host: string | undefined };
 
+/** Where Stripe keeps receipts and invoices. Source: https://docs.stripe.com/receipts and /invoicing/hosted-invoice-page */
+const STRIPE_DOCUMENT_ORIGINS = ['https://pay.stripe.com', 'https://invoice.stripe.com'];
+
 /** Payment pages known to everyone. Source: https://docs.stripe.com/payments/checkout and /customer-management */
 const STRIPE_ORIGINS = ['https://checkout.stripe.com', 'https://billing.stripe.com'];
 
@@ -83,6 +86,11 @@ export function checkoutOrigins(serverUrl: string, extra: readonly string[]): Re
     }
   }
   return origins;
+}
+
+/** The same for receipts and invoices. */
+export function documentOrigins(serverUrl: string, extra: readonly string[]): ReadonlySet<string> {
+  return new Set([...checkoutOrigins(serverUrl, extra), ...STRIPE_DOCUMENT_ORIGINS]);
 }
 
 /** Checks a payment page's address. `url` is the parsed form, so what was checked is what is opened. */

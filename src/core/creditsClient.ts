@@ -7,11 +7,14 @@ import {
   IDEMPOTENCY_KEY_HEADER,
   Me,
   Meta,
+  PortalSession,
   Problem,
   Purchase,
+  PurchaseList,
   PurchaseOptions,
   paths,
   SignInReturn,
+  UsageReport,
 } from '../../protocol/api.ts';
 import { type Clock, seconds } from './clock.ts';
 import { CreditsError, type CreditsErrorFacts } from './errors.ts';
@@ -130,6 +133,26 @@ export class CreditsClient {
 
   async purchase(org: string, purchase: string): Promise<Purchase> {
     return (await this.#ask({ method: 'GET', path: paths.purchase(org, purchase), schema: Purchase })).value;
+  }
+
+  /** A page of purchases, newest first. @param cursor of the page before */
+  async purchases(org: string, limit: number, cursor?: string): Promise<PurchaseList> {
+    const query = new URLSearchParams({ limit: String(limit), ...(cursor === undefined ? {} : { cursor }) });
+    return (
+      await this.#ask({ method: 'GET', path: `${paths.purchases(org)}?${query}`, schema: PurchaseList })
+    ).value;
+  }
+
+  /** Usage of the last 30 days. */
+  async usage(org: string, groupBy: 'day' | 'model' | 'user'): Promise<UsageReport> {
+    const path = `${paths.usage(org)}?group_by=${groupBy}`;
+    return (await this.#ask({ method: 'GET', path, schema: UsageReport })).value;
+  }
+
+  /** An address that opens the billing pages for whoever has it: to be opened at once, and kept nowhere. */
+  async openPortal(org: string): Promise<PortalSession> {
+    return (await this.#ask({ method: 'POST', path: paths.portalSessions(org), schema: PortalSession }))
+      .value;
   }
 
   async cancelPurchase(org: string, purchase: string): Promise<Purchase> {

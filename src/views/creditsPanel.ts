@@ -7,9 +7,10 @@ import {
   type WebviewPanelSerializer,
   window,
 } from 'vscode';
-import type { PanelState, ToHost, ToPage } from '../../protocol/messages.ts';
+import type { PanelState, RecordsView, ToHost, ToPage } from '../../protocol/messages.ts';
 import { type Event, Owned } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
+import { panelHtml } from './panelHtml.ts';
 
 export const PANEL_TYPE = 'credits.panel';
 
@@ -19,6 +20,11 @@ export interface CreditsPanelMeans {
   readonly state: () => PanelState;
   /** Anything that may have changed the state. */
   readonly onDidChange: ReadonlyArray<Event<unknown>>;
+  /** Past payments and usage: sent when they change, because they are larger than all the rest. */
+  readonly records: () => RecordsView;
+  readonly onDidChangeRecords: Event<unknown>;
+  /** The page is in sight: once for each time it comes there. */
+  readonly inSight: () => void;
   /** What the page asks for, as it asks for it. */
   readonly wish: (wish: Exclude<ToHost, { type: 'ready' }>) => void;
   /** 128 random bits in text, new for every page. */
@@ -67,7 +73,7 @@ export class CreditsPanel implements WebviewPanelSerializer {
 
   #adopt(panel: WebviewPanel): void {
     this.#open?.panel.dispose();
-    const { onDidChange, extensionUri, title } = this.#means;
+    const { onDidChange, onDidChangeRecords, extensionUri, title } = this.#means;
     const owned = new Owned();
     const open = { panel, owned };
     this.#open = open;
@@ -82,9 +88,17 @@ export class CreditsPanel implements WebviewPanelSerializer {
         }
       }),
     );
+    owned.own(
+      panel.onDidChangeViewState(() => {
+        if (panel.visible) {
+          this.#means.inSight();
+        }
+      }),
+    );
     for (const changed of onDidChange) {
-      owned.own(changed(() => this.#post()));
+      owned.own(changed(() => this.#postState()));
     }
+    owned.own(onDidChangeRecords(() => this.#postRecords()));
     panel.webview.html = this.#html(panel.webview);
   }
 
@@ -97,14 +111,23 @@ export class CreditsPanel implements WebviewPanelSerializer {
       return;
     }
     if (wish.type === 'ready') {
-      this.#post();
+      this.#postState();
+      this.#postRecords();
+      this.#means.inSight();
       return;
     }
     this.#means.wish(wish);
   }
 
-  #post(): void {
-    const message: ToPage = { type: 'state', state: this.#means.state() };
+  #postState(): void {
+    this.#post({ type: 'state', state: this.#means.state() });
+  }
+
+  #postRecords(): void {
+    this.#post({ type: 'records', records: this.#means.records() });
+  }
+
+  #post(message: ToPage): void {
     // A page that is hidden or just being closed misses it, and asks when it is back (F29).
     this.#open?.panel.webview.postMessage(message).then(undefined, () => undefined);
   }
@@ -123,60 +146,4 @@ export class CreditsPanel implements WebviewPanelSerializer {
       title: this.#means.title,
     });
   }
-}
-
-export interface PanelHtmlParts {
-  readonly state: PanelState;
-  readonly nonce: string;
-  readonly cspSource: string;
-  readonly script: string;
-  readonly style: string;
-  readonly title: string;
-}
-
-/** The page around the script: nothing is loaded but our own files, nothing runs without the nonce (T7, T8). */
-export function panelHtml({ state, nonce, cspSource, script, style, title }: PanelHtmlParts): string {
-  const policy = [
-    "default-src 'none'",
-    `script-src 'nonce-${nonce}'`,
-    `style-src ${cspSource} 'nonce-${nonce}'`,
-    `img-src ${cspSource}`,
-    `font-src ${cspSource}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
-  // The toolkit reads the nonce for its own style elements from the meta element of that name.
-  return `<!DOCTYPE html>
-<html lang="${attribute(state.locale)}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${attribute(policy)}">
-<meta property="csp-nonce" content="${attribute(nonce)}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${attribute(title)}</title>
-<link rel="stylesheet" href="${attribute(style)}">
-</head>
-<body>
-<main id="credits-root"></main>
-<div id="credits-voice"></div>
-<script type="application/json" id="credits-state">${scriptJson(state)}</script>
-<script nonce="${attribute(nonce)}" src="${attribute(script)}"></script>
-</body>
-</html>`;
-}
-
-function attribute(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('"', '&quot;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;');
-}
-
-/** JSON that cannot end the element it stands in, whatever the strings in it say. */
-function scriptJson(value: unknown): string {
-  return JSON.stringify(value).replaceAll(
-    /[<>&\u2028\u2029]/g,
-    character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

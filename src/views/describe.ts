@@ -122,6 +122,10 @@ export function describeAmount(problem: AmountProblem, limits: AmountLimits, loc
       return l10n.t('Enter an amount from {0} to {1}.', money(limits.min_minor), money(limits.max_minor));
     case 'not_a_number':
       return l10n.t('Enter the amount in plain digits, such as 75.');
+    case 'other_currency':
+      return l10n.t('Your organisation pays in {0}.', limits.currency.toUpperCase());
+    case 'ambiguous':
+      return l10n.t('This could be two amounts. Enter plain digits, such as 75.');
     case 'not_a_step':
       return l10n.t('Enter a multiple of {0}.', money(limits.step_minor));
     case 'below_minimum':

@@ -1,16 +1,21 @@
 // The panel's whole state, made from the parts' states: a pure function, so every picture of the panel is a table row.
 import { l10n } from 'vscode';
-import type { PurchaseOptions } from '../../protocol/api.ts';
+import type { Budget, Purchase, PurchaseOptions, UsageReport } from '../../protocol/api.ts';
 import type {
   BalanceView,
+  BudgetView,
   BuyingView,
+  DetailView,
   NoticeView,
   PanelState,
+  PaymentView,
   PendingView,
+  RecordsView,
 } from '../../protocol/messages.ts';
-import type { Reading } from '../core/balance.ts';
+import { lastReading, type Reading, type Snapshot } from '../core/balance.ts';
 import type { Pending } from '../core/checkout.ts';
 import type { CreditsState } from '../core/creditsStore.ts';
+import type { Fetch, RecordsState } from '../core/records.ts';
 import { describeBlocked, describeError } from './describe.ts';
 
 export interface PanelFacts {
@@ -41,6 +46,9 @@ export function panelState(facts: PanelFacts): PanelState {
     serverHost: hostOf(account.serverUrl) ?? account.serverUrl,
     testMode: options !== undefined && options.payment_mode !== 'live',
     balance,
+    detail: detailView(lastReading(state.balance)?.snapshot),
+    // The one right that is known to go with it; the server decides when the pages are asked for.
+    canManageBilling: options !== undefined && options.blocked_reason !== 'not_admin',
     refreshing: state.refreshing,
     buying: buyingView(options),
     pending: facts.pending ? pendingView(facts.pending) : null,
@@ -73,6 +81,110 @@ function balanceView({ state: { balance }, ageMs, nowMs }: PanelFacts): BalanceV
         ? { kind: 'stale', ...shown(balance.last), reason: describeError(balance.error) }
         : { kind: 'failed', reason: describeError(balance.error) };
   }
+}
+
+function detailView(snapshot: Snapshot | undefined): DetailView | null {
+  if (!snapshot) {
+    return null;
+  }
+  const { included, purchased, promotional, usage, runway, next_expiry } = snapshot;
+  const budgets = (snapshot.budgets ?? []).map(budgetView);
+  return {
+    included: includedView(included),
+    addOn: {
+      remainingUcr: purchased.remaining_ucr + promotional.remaining_ucr,
+      totalUcr: usage?.basis === 'since_top_up' ? usage.total_ucr : null,
+    },
+    heldUcr: snapshot.held_ucr,
+    budgets,
+    stop: stopView(snapshot, budgets),
+    runway: runway ? { days: runway.days, lowDays: runway.low_days, highDays: runway.high_days } : null,
+    nextExpiry: next_expiry ? { atMs: Date.parse(next_expiry.at), amountUcr: next_expiry.amount_ucr } : null,
+  };
+}
+
+function includedView(included: Snapshot['included']): DetailView['included'] {
+  if (included.state === 'available') {
+    return {
+      kind: 'known',
+      remainingUcr: included.remaining_ucr,
+      grantedUcr: included.granted_ucr,
+      resetsAtMs: Date.parse(included.resets_at),
+    };
+  }
+  switch (included.reason) {
+    case 'no_plan':
+      return null;
+    case 'unlimited':
+      return { kind: 'unlimited' };
+    default:
+      return { kind: 'unknown' };
+  }
+}
+
+function budgetView({ scope, name, limit_ucr, used_ucr, resets_at }: Budget): BudgetView {
+  return {
+    scope: scope === 'user' || scope === 'team' ? scope : 'other',
+    name,
+    limitUcr: limit_ucr,
+    usedUcr: used_ucr,
+    resetsAtMs: Date.parse(resets_at),
+  };
+}
+
+function stopView(snapshot: Snapshot, budgets: readonly BudgetView[]): DetailView['stop'] {
+  const { stopped_by } = snapshot;
+  if (stopped_by?.kind === 'balance') {
+    return { kind: 'balance' };
+  }
+  const index = snapshot.budgets?.findIndex(({ id }) => id === stopped_by?.budget_id) ?? -1;
+  const budget = stopped_by ? budgets[index] : undefined;
+  return budget ? { kind: 'budget', budget } : null;
+}
+
+/** What the page is sent of past payments and of usage. */
+export function recordsView({ payments, usage, group }: RecordsState): RecordsView {
+  return {
+    payments: {
+      ...fetched(payments),
+      value: payments.value
+        ? { rows: payments.value.purchases.map(paymentView), hasMore: payments.value.nextCursor !== null }
+        : null,
+    },
+    usage: { ...fetched(usage), value: usage.value ? usageView(usage.value) : null, wanted: group },
+  };
+}
+
+function fetched({ busy, error }: Fetch<unknown>): { busy: boolean; problem: string | null } {
+  return { busy, problem: error ? describeError(error) : null };
+}
+
+function paymentView(purchase: Purchase): PaymentView {
+  return {
+    id: purchase.id,
+    status: purchase.status,
+    amountMinor: purchase.total_minor ?? purchase.amount_minor,
+    currency: purchase.currency,
+    creditsUcr: purchase.credits_ucr,
+    atMs: Date.parse(purchase.credited_at ?? purchase.created_at),
+    byName: purchase.created_by.name,
+    refundedMinor: purchase.refunded_minor,
+    dispute: purchase.dispute,
+    hasReceipt: purchase.receipt_url !== null,
+    hasInvoice: purchase.invoice_url !== null,
+  };
+}
+
+function usageView(report: UsageReport): RecordsView['usage']['value'] {
+  const { group_by } = report;
+  return {
+    group: group_by === 'model' || group_by === 'user' ? group_by : 'day',
+    isEveryones: report.scope === 'all',
+    fromMs: Date.parse(report.from),
+    toMs: Date.parse(report.to),
+    totalUcr: report.total_ucr,
+    rows: report.data.map(({ key, name, used_ucr }) => ({ key, name, usedUcr: used_ucr })),
+  };
 }
 
 function buyingView(options: PurchaseOptions | undefined): BuyingView {

@@ -1,5 +1,5 @@
 // What the panel's page may ask for, one line each; the page has no other way to cause anything (T9).
-import type { ToHost } from '../../protocol/messages.ts';
+import type { ToHost, UsageGroup } from '../../protocol/messages.ts';
 
 export interface PanelActs {
   readonly signIn: () => Promise<void>;
@@ -11,6 +11,13 @@ export interface PanelActs {
   readonly cancel: () => Promise<void>;
   readonly askAdmin: () => Promise<void>;
   readonly dismissNotice: (id: number) => void;
+  readonly showUsage: (group: UsageGroup) => Promise<void>;
+  readonly showPayments: () => Promise<void>;
+  readonly showMorePayments: () => Promise<void>;
+  readonly openDocument: (paymentId: string, document: 'receipt' | 'invoice') => Promise<void>;
+  readonly manageBilling: () => Promise<void>;
+  readonly exportUsage: () => Promise<void>;
+  readonly openSettings: () => Promise<void>;
 }
 
 export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: PanelActs): Promise<void> {
@@ -33,5 +40,19 @@ export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: 
       return await acts.askAdmin();
     case 'dismissNotice':
       return acts.dismissNotice(wish.id);
+    case 'showUsage':
+      return await acts.showUsage(wish.group);
+    case 'showPayments':
+      return await acts.showPayments();
+    case 'showMorePayments':
+      return await acts.showMorePayments();
+    case 'openDocument':
+      return await acts.openDocument(wish.paymentId, wish.document);
+    case 'manageBilling':
+      return await acts.manageBilling();
+    case 'exportUsage':
+      return await acts.exportUsage();
+    case 'openSettings':
+      return await acts.openSettings();
   }
 }

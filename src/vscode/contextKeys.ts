@@ -1,5 +1,7 @@
-// Tells the editor what is possible now, for the commands' `enablement`.
+// Tells the editor what is possible now, for the commands' `enablement` and anyone's `when` clauses. They are listed in
+// the README, so they only grow.
 import { commands } from 'vscode';
+import { lastReading } from '../core/balance.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
 import type { Disposable } from '../core/event.ts';
 
@@ -14,6 +16,11 @@ export class ContextKeys {
       const refused = balance.kind === 'failed' && balance.error.reason === 'unauthenticated';
       this.#set('credits.signedIn', account !== undefined && !refused);
       this.#set('credits.canPurchase', options?.can_purchase === true);
+      this.#set('credits.canManageBilling', options !== undefined && options.blocked_reason !== 'not_admin');
+      const snapshot = lastReading(balance)?.snapshot;
+      this.#set('credits.balanceKnown', snapshot !== undefined);
+      this.#set('credits.low', snapshot !== undefined && snapshot.low_balance.level !== 'ok');
+      this.#set('credits.depleted', snapshot?.low_balance.level === 'depleted');
     };
     this.#listening = store.onDidChange(tell);
     tell();

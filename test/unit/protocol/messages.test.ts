@@ -13,6 +13,13 @@ const good = [
   { type: 'cancelPurchase' },
   { type: 'askAdmin' },
   { type: 'dismissNotice', id: 1 },
+  { type: 'showUsage', group: 'model' },
+  { type: 'showPayments' },
+  { type: 'showMorePayments' },
+  { type: 'openDocument', paymentId: 'pur_1', document: 'receipt' },
+  { type: 'manageBilling' },
+  { type: 'exportUsage' },
+  { type: 'openSettings' },
 ];
 const types = new Set(good.map(({ type }) => type));
 
@@ -39,6 +46,9 @@ describe('what the page says', () => {
     { type: 'buy', amountMinor: 1e21, expectedCreditsUcr: 1 },
     { type: 'buy', amountMinor: Number.NaN, expectedCreditsUcr: 1 },
     { type: 'dismissNotice', id: 'x' },
+    { type: 'showUsage', group: 'password' },
+    { type: 'openDocument', paymentId: 'pur_1', document: 'https://attacker.example' },
+    { type: 'openDocument', paymentId: 'x'.repeat(101), document: 'receipt' },
     { type: ['refresh'] },
     { type: { toString: () => 'refresh' } },
   ];

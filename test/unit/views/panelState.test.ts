@@ -6,7 +6,7 @@ import { balance, options } from '../../support/scriptedServer.ts';
 import '../../support/vscode.ts';
 
 const { panelState } = await import('../../../src/views/panelState.ts');
-const { panelHtml } = await import('../../../src/views/creditsPanel.ts');
+const { panelHtml } = await import('../../../src/views/panelHtml.ts');
 
 const now = Date.parse('2026-11-22T12:00:00Z');
 const last = { snapshot: balance(), atMs: 0 };
@@ -140,6 +140,8 @@ describe("the panel's state", () => {
       new Set([
         'balance',
         'buying',
+        'canManageBilling',
+        'detail',
         'kind',
         'locale',
         'notice',

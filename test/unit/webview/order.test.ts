@@ -13,6 +13,7 @@ import {
   parseDraft,
   readCustom,
   readOrder,
+  stepped,
 } from '../../../webview/order.ts';
 
 const credits = (whole: number) => whole * 1_000_000;
@@ -90,13 +91,13 @@ describe('the words beside the custom amount', () => {
     ['-5', 'The smallest amount is $10.', true],
     ['10001', 'The largest amount is $10,000.', true],
     ['1000000000', 'The largest amount is $10,000.', true],
-    ['12.345', 'Use a whole amount, like 10.', true],
+    ['12.345', 'This could be two amounts. Type digits only, like 10.', true],
     ['12.50', 'Use a whole amount, like 10.', true],
     ['abc', 'Type digits only, like 10.', true],
     ['1e3', 'Type digits only, like 10.', true],
-    ['$75', 'Type digits only, like 10.', true],
-    ['1,000', 'Type digits only, like 10.', true],
-    ['٥٠', 'Type digits only, like 10.', true],
+    ['$75', '= 7,500 credits', false],
+    ['1,000', 'This could be two amounts. Type digits only, like 10.', true],
+    ['٥٠', '= 5,000 credits', false],
   ];
   for (const [text, hint, mistakeWhenDone] of cases) {
     it(`answer "${text}" with "${hint}"`, () => {
@@ -181,4 +182,26 @@ describe('the draft that survives a reload', () => {
   it('is bounded in length', () => {
     assert.equal(parseDraft({ typed: '9'.repeat(10_000) }).typed.length, MAX_TYPED_LENGTH);
   });
+});
+
+describe('the stepper', () => {
+  const limits = { currency: 'usd', min_minor: 1_000, max_minor: 1_000_000, step_minor: 100 };
+  const rows: ReadonlyArray<readonly [typed: string, steps: number, becomes: string]> = [
+    ['', 1, '10'],
+    ['', -1, '10'],
+    ['nonsense', 1, '10'],
+    ['75', 1, '76'],
+    ['75', -1, '74'],
+    ['75', 10, '85'],
+    ['75.50', 1, '76'],
+    ['75.50', -1, '75'],
+    ['10', -1, '10'],
+    ['10000', 1, '10000'],
+    ['$1,250', 1, '1251'],
+  ];
+  for (const [typed, steps, becomes] of rows) {
+    it(`takes ${JSON.stringify(typed)} by ${steps} to ${becomes}`, () => {
+      assert.equal(stepped(typed, steps, limits), becomes);
+    });
+  }
 });

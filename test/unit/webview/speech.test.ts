@@ -15,6 +15,8 @@ function panel(balance: BalanceView, notice: NoticeView | null = null): PanelSta
     serverHost: 'credits.example',
     testMode: false,
     balance,
+    detail: null,
+    canManageBilling: false,
     refreshing: false,
     buying: { kind: 'unknown' },
     pending: null,
