@@ -62,6 +62,15 @@ export class Workbench {
       });
   }
 
+  /** Another window of the same person: the same browser profile, an extension host of its own. */
+  async another(): Promise<Workbench> {
+    const page = await this.context.newPage();
+    await page.goto(this.#seat.url, { waitUntil: 'commit', timeout: startMs });
+    const workbench = new Workbench(page, this.#seat);
+    await workbench.#ready();
+    return workbench;
+  }
+
   async reload(): Promise<void> {
     await this.page.reload({ waitUntil: 'commit' });
     await this.#ready();
