@@ -98,6 +98,16 @@ export function filesUnder(folder: string): string[] {
     .map(entry => join(entry.parentPath, entry.name));
 }
 
+/** Its bytes as text; nothing of a file that was only there for a moment. */
+export function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
 /** The extension's own log, of all windows and restarts. */
 export function extensionLog({ dataDir }: StartedSeat): string {
   const logs = filesUnder(dataDir).filter(file => /studio-credits[^/]*\/[^/]*\.log$/.test(file));
