@@ -99,6 +99,8 @@ export class Workbench {
 
   /** The tooltip as shown while the pointer rests on it. */
   async statusTooltip(): Promise<string> {
+    // A pointer that rests there already, after a click, does not enter it.
+    await this.page.mouse.move(0, 0);
     await this.#statusItem.hover();
     const hover = this.page.locator('.monaco-hover:visible').last();
     await hover.waitFor();
@@ -137,8 +139,8 @@ export class Workbench {
 
   /** The line that says how the last thing went. */
   async panelNotice(): Promise<string> {
-    const notice = this.panel.locator('.notice .notice-text');
-    return (await notice.count()) === 0 ? '' : (await notice.first().innerText()).trim();
+    const [text = ''] = await this.panel.locator('.notice .notice-text').allInnerTexts();
+    return text.trim();
   }
 
   button(name: string | RegExp): Locator {
