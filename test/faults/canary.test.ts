@@ -58,7 +58,7 @@ describe('T5 T6 a marked token', () => {
       await context.addInitScript(() => {
         const hear = (data: unknown) => {
           const { heardMessage } = window as unknown as { heardMessage?: (text: string) => void };
-          heardMessage?.(JSON.stringify(data) ?? '');
+          heardMessage?.(String(JSON.stringify(data)));
         };
         // The workbench and the page's frame talk through ports, the frame and the page itself through the window.
         const { postMessage } = MessagePort.prototype;

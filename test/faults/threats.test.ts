@@ -29,6 +29,11 @@ import {
 const ours = 'studio-credits.code-studio-credits';
 const neighbours = [inRoot('test/support/neighbour')];
 
+/** The frame around a panel's page, and how VS Code lets the page speak to its extension. */
+interface Frames {
+  readonly __vscode_post_message__: (channel: string, data: unknown) => void;
+}
+
 interface Manifest {
   readonly contributes: {
     readonly commands: readonly { readonly command: string }[];
@@ -267,18 +272,15 @@ describe('threats in a real extension host', () => {
           42,
           null,
         ];
-        const post = (window as unknown as Record<string, (channel: string, data: unknown) => void>)[
-          '__vscode_post_message__'
-        ];
-        for (const message of forged) post?.('onmessage', { message, transfer: [] });
-        return post ? forged.length : 0;
+        const { __vscode_post_message__: post } = window as unknown as Frames;
+        for (const message of forged) post('onmessage', { message, transfer: [] });
+        return forged.length;
       });
       assert.ok(sent > 10, 'they were really posted');
       // A true one, sent after them, has its effect: so they had their chance.
       await outer.evaluate(() => {
-        (window as unknown as Record<string, (channel: string, data: unknown) => void>)[
-          '__vscode_post_message__'
-        ]?.('onmessage', { message: { type: 'refresh' }, transfer: [] });
+        const { __vscode_post_message__: post } = window as unknown as Frames;
+        post('onmessage', { message: { type: 'refresh' }, transfer: [] });
       });
       await eventually(
         'the true one was heard',
