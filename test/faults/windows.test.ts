@@ -94,14 +94,12 @@ describe('five windows of one editor', () => {
   });
 
   it('F40 do not tell it again after a reload and a restart of the editor', async function () {
-    this.timeout(startMs);
-    for (const window of windows) await window.reload();
-    await allShow();
+    this.timeout(2 * startMs);
+    await reloadAll();
     assert.equal((await warnings(0)).most, 0);
     await seat.stop();
     seat = await stage.seat({ ...options, port: Number(new URL(seat.url).port) });
-    for (const window of windows) await window.reload();
-    await allShow();
+    await reloadAll();
     assert.equal((await warnings(0)).most, 0);
   });
 
@@ -122,6 +120,11 @@ describe('five windows of one editor', () => {
       open => open === count,
       { withinMs },
     );
+  }
+
+  async function reloadAll(): Promise<void> {
+    await Promise.all(windows.map(one => one.reload()));
+    await allShow();
   }
 
   async function allShow(): Promise<void> {
