@@ -34,6 +34,12 @@ export interface SandboxOptions {
   readonly rate: number;
   /** Ports to insist on; free ones otherwise. */
   readonly ports?: { readonly server: number; readonly payment: number; readonly issuer: number };
+  /** Where the payment side sends its webhooks; straight to the server unless told. */
+  readonly webhookUrl?: string;
+  /** Laid over the server's own. */
+  readonly serverEnvironment?: Readonly<Record<string, string>>;
+  /** Made up unless given. */
+  readonly tokens?: Partial<Readonly<Record<Role, string>>>;
 }
 
 export interface Sandbox {
@@ -97,6 +103,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     admin: `crd_pat_${secret()}`,
     member: `crd_pat_${secret()}`,
     service: `crd_svc_${secret()}`,
+    ...options.tokens,
   };
   const seedFile = join(directory, 'seed.json');
   writeFileSync(seedFile, JSON.stringify(seed(options.balance, tokens)), { mode: 0o600 });
@@ -126,7 +133,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const paymentEnvironment: PaymentSideEnvironment = {
     PAYMENT_PORT: String(ports.payment),
     PAYMENT_PUBLIC_URL: payUrl,
-    PAYMENT_WEBHOOK_URL: `${serverUrl}/webhooks/stripe`,
+    PAYMENT_WEBHOOK_URL: options.webhookUrl ?? `${serverUrl}/webhooks/stripe`,
     PAYMENT_WEBHOOK_SECRET: webhookSecret,
     PAYMENT_PRICE_ID: priceId,
     PAYMENT_CURRENCY: currency,
@@ -149,6 +156,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     STRIPE_API_URL: payApiUrl,
     STRIPE_UNIT_PRICE_ID: priceId,
     PAYMENT_PAGE_HOST: new URL(payUrl).host,
+    ...options.serverEnvironment,
   };
 
   let breakOff: (sentence: string) => void = () => {};
@@ -178,7 +186,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       logFile,
     });
     try {
-      await waitUntil(`The ${what}`, () => answers(readyUrl), { program });
+      await waitUntil(`The ${what}`, () => answers(readyUrl), { program, timeoutMs: 60_000 });
     } catch (error) {
       await program.stop();
       throw error;

@@ -176,7 +176,7 @@ async function openDesktop(
       ...(isRoot ? ['--no-sandbox'] : []),
     ],
     {
-      env: { ...process.env, ...signInEnvironment(sandbox, token) },
+      env: { ...process.env, ...signInEnvironment(sandbox.serverUrl, token) },
       logFile: join(sandbox.directory, 'editor.log'),
     },
   );

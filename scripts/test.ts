@@ -1,6 +1,6 @@
 // Runs every check there is and counts what really happened.
-// Usage: npm test -- [lint|types|unit|server|host|e2e ...] [mocha options, such as --grep WORD]
-// Without a name all of them, in that order. The last line is "N passed, N failed"; the code is 1 if anything failed.
+// Usage: npm test -- [lint|types|unit|server|host|e2e|faults ...] [mocha options, such as --grep WORD]
+// Without a name all of them but `faults`, in that order. The last line is "N passed, N failed"; the code is 1 if anything failed.
 import { execFile } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -22,13 +22,18 @@ const steps: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
   server: serverTests,
   host: hostTests,
   e2e: endToEnd,
+  // Each test of them starts an editor or kills one; CREDITS_FAULTS=long watches as long as is promised.
+  faults: tally => mocha(tally, 'faults', { timeoutMs: 150_000 }),
 };
+
+/** Takes several minutes, so it runs when it is named. */
+const onDemand = ['faults'];
 
 /** About the embedded database's files, or about no database at all: nothing else would come of them on PostgreSQL. */
 const onceOnly = ['config', 'openapi', 'postgres', 'process', 'stripeDouble'];
 
-/** A step that says nothing of its end for this long has hung: the longest takes a few minutes. */
-const stepLimitMs = 15 * 60_000;
+/** A step that says nothing of its end for this long has hung: the longest takes some minutes. */
+const stepLimitMs = 30 * 60_000;
 
 const wanted = process.argv.slice(2);
 const firstOption = wanted.findIndex(arg => arg.startsWith('-'));
@@ -45,7 +50,7 @@ if (unknown.length > 0 || mochaOptions.includes('--help')) {
 } else {
   const total: Tally = { passed: 0, failures: [] };
   for (const [name, run] of Object.entries(steps)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if (wanted.length > 0 ? !wanted.includes(name) : onDemand.includes(name)) continue;
     await runStep(name, run, total);
   }
   if (total.failures.length > 0)

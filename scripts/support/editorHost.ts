@@ -28,8 +28,10 @@ export interface EditorHostOptions {
   readonly extensionDevelopmentPath?: string;
   /** A module whose `run()` the extension host calls; it comes in through the address too. */
   readonly extensionTestsPath?: string;
-  /** The folder the workbench opens. */
+  /** The folder or .code-workspace file that the workbench opens. */
   readonly folder?: string;
+  /** Whether what a folder says counts; true unless told. An untrusted one opens in Restricted Mode, unasked. */
+  readonly isTrusted?: boolean;
   /** User settings, laid over `quietSettings`. */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Reaches the extension host. */
@@ -41,7 +43,7 @@ export interface EditorHostOptions {
   readonly logFile?: string;
 }
 
-type Folders = Pick<EditorHostOptions, 'dataDir' | 'userDataDir' | 'extensionsDir'>;
+type Folders = Pick<EditorHostOptions, 'dataDir' | 'userDataDir' | 'extensionsDir' | 'isTrusted'>;
 
 export interface EditorHost {
   /** What to open in a browser. */
@@ -61,6 +63,12 @@ export const quietSettings: Readonly<Record<string, unknown>> = {
   'security.workspace.trust.enabled': false,
   'telemetry.telemetryLevel': 'off',
   'window.commandCenter': false,
+};
+
+/** What a person's editor does with a folder of strangers. */
+const restricted: Readonly<Record<string, unknown>> = {
+  'security.workspace.trust.enabled': true,
+  'security.workspace.trust.startupPrompt': 'never',
 };
 
 /** Raise it when the set-up below changes, so that it is done again where the old one was done. */
@@ -125,10 +133,14 @@ export async function startEditorHost(options: EditorHostOptions): Promise<Edito
   for (const extension of options.extensions ?? []) await installVsix(extension, options);
   writeFileSync(
     join(userFolder(options), 'User/settings.json'),
-    JSON.stringify({ ...quietSettings, ...options.settings }, null, 2),
+    JSON.stringify(
+      { ...quietSettings, ...(options.isTrusted === false ? restricted : {}), ...options.settings },
+      null,
+      2,
+    ),
   );
   // Without a folder the workbench would open the last one.
-  const query = new URLSearchParams(options.folder ? { folder: options.folder } : { ew: 'true' });
+  const query = new URLSearchParams(opened(options.folder));
   const payload = payloadOf(options, port);
   if (payload.length > 0) query.set('payload', JSON.stringify(payload));
 
@@ -194,8 +206,14 @@ function serverArgs(vscode: string, folders: Folders): string[] {
     join(vscode, 'out/server-main.js'),
     ...['--server-data-dir', join(folders.dataDir, 'server'), '--user-data-dir', user],
     ...['--extensions-dir', extensions],
-    ...['--telemetry-level', 'off', '--accept-server-license-terms', '--disable-workspace-trust'],
+    ...['--telemetry-level', 'off', '--accept-server-license-terms'],
+    ...(folders.isTrusted === false ? [] : ['--disable-workspace-trust']),
   ];
+}
+
+function opened(folder: string | undefined): Record<string, string> {
+  if (folder === undefined) return { ew: 'true' };
+  return folder.endsWith('.code-workspace') ? { workspace: folder } : { folder };
 }
 
 function userFolder({ dataDir, userDataDir }: Folders): string {

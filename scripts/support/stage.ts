@@ -1,6 +1,6 @@
 // A sandbox with an editor in front of it: builds the extension that signs itself in, and seats a person at it.
 import { cpSync, existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../sandbox.ts';
 import { step } from './bootstrap.mjs';
@@ -26,16 +26,22 @@ export async function buildSandboxExtension(): Promise<string> {
 }
 
 /** What the sandbox's extension reads from its environment. */
-export function signInEnvironment(sandbox: Sandbox, token: string): Record<string, string> {
-  return { CREDITS_SANDBOX_SERVER_URL: sandbox.serverUrl, CREDITS_SANDBOX_TOKEN: token };
+export function signInEnvironment(serverUrl: string, token: string): Record<string, string> {
+  return { CREDITS_SANDBOX_SERVER_URL: serverUrl, CREDITS_SANDBOX_TOKEN: token };
 }
 
 /** What a person would have set: their server, and the one payment page outside Stripe that may be opened. */
-export function creditsSettings(sandbox: Sandbox): Record<string, unknown> {
-  return { 'credits.serverUrl': sandbox.serverUrl, 'credits.allowedCheckoutOrigins': [sandbox.payUrl] };
+export function creditsSettings(
+  sandbox: Sandbox,
+  serverUrl: string = sandbox.serverUrl,
+): Record<string, unknown> {
+  return { 'credits.serverUrl': serverUrl, 'credits.allowedCheckoutOrigins': [sandbox.payUrl] };
 }
 
 export interface StartedSeat extends Seat {
+  readonly pid: number;
+  /** Everything the editor writes is under it. */
+  readonly dataDir: string;
   stop(): Promise<void>;
 }
 
@@ -46,6 +52,15 @@ export interface SeatOptions {
   readonly port?: number;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly version?: EditorVersion;
+  /** The server as the extension reaches it, where something stands in between. */
+  readonly serverUrl?: string;
+  /** Folders of further extensions. */
+  readonly neighbours?: readonly string[];
+  /** Reaches the extension host. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Folder or .code-workspace file to open, and whether what it says is trusted; trusted unless told. */
+  readonly folder?: string;
+  readonly isTrusted?: boolean;
 }
 
 /** Starts an editor host with the sandbox's extension installed and signed in. */
@@ -58,23 +73,35 @@ export async function startSeat(
   // Installed rather than brought in by the address, so that the address is one a person can type.
   const extensionsDir = join(dataDir, 'extensions');
   cpSync(extension, join(extensionsDir, 'studio-credits.code-studio-credits'), { recursive: true });
+  for (const neighbour of options.neighbours ?? []) {
+    cpSync(neighbour, join(extensionsDir, basename(neighbour)), { recursive: true });
+  }
+  const serverUrl = options.serverUrl ?? sandbox.serverUrl;
   const host = await startEditorHost({
     version: options.version ?? currentVersion,
     dataDir,
     extensionsDir,
     logFile: join(dataDir, 'editor.log'),
-    env: signInEnvironment(sandbox, options.token),
-    settings: { ...creditsSettings(sandbox), ...options.settings },
+    env: {
+      ...signInEnvironment(serverUrl, options.token),
+      // With it "Credits: Show Log" has something to show.
+      NODE_OPTIONS: `--require=${inRoot('scripts/support/fileLogger.cjs')}`,
+      ...options.env,
+    },
+    settings: { ...creditsSettings(sandbox, serverUrl), ...options.settings },
+    isTrusted: options.isTrusted ?? true,
     ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.folder === undefined ? {} : { folder: options.folder }),
   });
-  return { url: host.url, settingsFile: join(dataDir, 'user/User/settings.json'), stop: host.stop };
+  const { url, pid, stop } = host;
+  return { url, pid, dataDir, settingsFile: join(dataDir, 'user/User/settings.json'), stop };
 }
 
 export interface Stage {
   readonly sandbox: Sandbox;
   readonly browser: Browser;
   /** Another editor on the same sandbox; stopped with the stage. */
-  seat(options: SeatOptions): Promise<Seat>;
+  seat(options: SeatOptions): Promise<StartedSeat>;
   close(): Promise<void>;
 }
 

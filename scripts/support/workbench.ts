@@ -62,6 +62,15 @@ export class Workbench {
       });
   }
 
+  /** Another window of the same person: the same browser profile, an extension host of its own. */
+  async another(): Promise<Workbench> {
+    const page = await this.context.newPage();
+    await page.goto(this.#seat.url, { waitUntil: 'commit', timeout: startMs });
+    const workbench = new Workbench(page, this.#seat);
+    await workbench.#ready();
+    return workbench;
+  }
+
   async reload(): Promise<void> {
     await this.page.reload({ waitUntil: 'commit' });
     await this.#ready();
@@ -90,6 +99,8 @@ export class Workbench {
 
   /** The tooltip as shown while the pointer rests on it. */
   async statusTooltip(): Promise<string> {
+    // A pointer that rests there already, after a click, does not enter it.
+    await this.page.mouse.move(0, 0);
     await this.#statusItem.hover();
     const hover = this.page.locator('.monaco-hover:visible').last();
     await hover.waitFor();
@@ -128,8 +139,8 @@ export class Workbench {
 
   /** The line that says how the last thing went. */
   async panelNotice(): Promise<string> {
-    const notice = this.panel.locator('.notice .notice-text');
-    return (await notice.count()) === 0 ? '' : (await notice.first().innerText()).trim();
+    const [text = ''] = await this.panel.locator('.notice .notice-text').allInnerTexts();
+    return text.trim();
   }
 
   button(name: string | RegExp): Locator {

@@ -96,9 +96,15 @@ export class Refresher {
     this.#failures = 0;
     this.#hintVersion = 0;
     this.#optionsAtMs = Number.NEGATIVE_INFINITY;
-    if (this.#means.sessions.current) {
+    const { sessions, store, clock } = this.#means;
+    if (sessions.current) {
       void this.#ask();
-      this.#askOptions();
+      if (store.state.options) {
+        // Taken over from another window with what it was told: on a busy machine the lead moves often.
+        this.#optionsAtMs = clock.monotonic();
+      } else {
+        this.#askOptions();
+      }
     }
   }
 

@@ -116,6 +116,17 @@ describe('five windows', function () {
     deepEqual(house.living.map(shown), Array(4).fill(42));
   });
 
+  it('F38 ask for the balance and the stream when another takes over, and not again for what all know', async () => {
+    const house = await five();
+    const before = house.server.seen.length;
+    house.leaders[0]?.kill();
+    await house.clock.advance(30_000);
+    equal(house.leaders.length, 1);
+    const since = house.server.seen.slice(before).map(({ path }) => path.split('/').at(-1));
+    deepEqual([...new Set(since)].sort(), ['balance', 'events']);
+    ok(since.length <= 3, since.join(' '));
+  });
+
   it('F38 are led by another within 3 s when the leader is closed', async () => {
     const house = await five();
     await house.leaders[0]?.close();
