@@ -62,7 +62,7 @@ async function comeBack(seed: number): Promise<{ perSecond: number[]; cameBackAt
   const clock = new FakeClock();
   const perSecond = Array.from({ length: watchedS }, () => 0);
   const cameBackAtS: number[] = [];
-  let isAway = false;
+  let awayFromMs = Number.POSITIVE_INFINITY;
   let backAtMs = Number.POSITIVE_INFINITY;
   const stops: Array<() => void> = [];
   const servers: ScriptedServer[] = [];
@@ -71,7 +71,7 @@ async function comeBack(seed: number): Promise<{ perSecond: number[]; cameBackAt
     const server = new ScriptedServer();
     servers.push(server);
     server.instead = ({ path }) => {
-      if (isAway) {
+      if (clock.monotonic() >= awayFromMs && clock.monotonic() < backAtMs) {
         throw unreachable();
       }
       const second = Math.floor((clock.monotonic() - backAtMs) / 1_000);
@@ -100,12 +100,11 @@ async function comeBack(seed: number): Promise<{ perSecond: number[]; cameBackAt
     stops.push(() => [refresher, hints, store].forEach(part => void part.dispose()));
   }
   await clock.advance(30_000);
-  isAway = true;
+  awayFromMs = clock.monotonic();
   for (const server of servers) {
     server.endStream();
   }
   await clock.advance(outageS * 1_000);
-  isAway = false;
   backAtMs = clock.monotonic();
   // Heartbeats, without which a stream counts as dead.
   for (let second = 0; second < watchedS; second += 20) {
