@@ -1,5 +1,5 @@
 // Builds the extension for people and packs it as a .vsix: what to install, or to publish.
-// Usage: npm run package -- [--out FILE]      default out/code-studio-credits-VERSION.vsix
+// Usage: npm run package -- [--out FILE] [--pre-release]      default out/code-studio-credits-VERSION.vsix
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,7 @@ import { createVSIX } from '@vscode/vsce';
 import { checkBudget, productionBuild } from './support/bundle.ts';
 import { out, root } from './support/places.ts';
 
-const { values } = parseArgs({ options: { out: { type: 'string' } } });
+const { values } = parseArgs({ options: { out: { type: 'string' }, 'pre-release': { type: 'boolean' } } });
 const manifest = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8')) as {
   name: string;
   version: string;
@@ -20,7 +20,12 @@ try {
   // Fixed times make the same sources the same bytes. This is 1980-01-01, the oldest date a zip file can hold.
   process.env['SOURCE_DATE_EPOCH'] ??= '315532800';
   // Everything is bundled, so nothing of node_modules is packed. It lists the files itself.
-  await createVSIX({ cwd: root, packagePath: file, dependencies: false });
+  await createVSIX({
+    cwd: root,
+    packagePath: file,
+    dependencies: false,
+    preRelease: values['pre-release'] === true,
+  });
   checkBudget(file);
   console.log(`${file} (${(statSync(file).size / 1000).toFixed(1)} kB)`);
 } catch (error) {

@@ -59,7 +59,9 @@ describe('the package', () => {
     const notices = readFileSync(inRoot('dist/ThirdPartyNotices.txt'), 'utf8').split(
       `\n${'-'.repeat(80)}\n\n`,
     );
-    const named = notices.slice(1).map(notice => /^(\S+) \S+ \([^)]+\)\n\n.{20}/.exec(notice)?.[1] ?? '');
+    const named = notices
+      .slice(1)
+      .map(notice => /^(\S+) \S+ \([^)]+\)\n\n[\s\S]{20}/.exec(notice)?.[1] ?? '');
     assert.deepEqual(new Set(named), shippedPackages);
   });
 
