@@ -42,7 +42,7 @@ export async function runHostTests(extension: string = root): Promise<HostRun[]>
     return [await runIn({ name: `desktop VS Code ${wanted}`, program }, extension, suite)];
   }
   for (const version of editorVersions) {
-    const editor = (await desktopEditor(version)) ?? (await standIn(version));
+    const editor = await editorOf(version);
     console.log(`\nin ${editor.name}`);
     runs.push(await runIn(editor, extension, suite));
     // A named program is the one version that it is.
@@ -79,6 +79,11 @@ async function runIn(editor: Editor, extension: string, suite: string): Promise<
   return { editor: editor.name, summary, error };
 }
 
+/** An editor that @vscode/test-electron can start. */
+export async function editorOf(version: EditorVersion): Promise<Editor> {
+  return (await desktopEditor(version)) ?? (await standIn(version));
+}
+
 /** A desktop VS Code: the one that VSCODE_EXECUTABLE names, or a download of that version, or none. */
 async function desktopEditor(version: EditorVersion): Promise<Editor | undefined> {
   const named = process.env['VSCODE_EXECUTABLE'];
@@ -107,6 +112,7 @@ async function desktopEditor(version: EditorVersion): Promise<Editor | undefined
 /** A program file that @vscode/test-electron can start as if it were `code`. */
 async function standIn(version: EditorVersion): Promise<Editor> {
   await ensureEditorHost(version);
+  mkdirSync(join(out, 'host'), { recursive: true });
   const program = join(out, 'host', `editor-${version}`);
   const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
   const command = [process.execPath, '--disable-warning=ExperimentalWarning'];
