@@ -3,7 +3,7 @@
 # Usage: sudo scripts/stranger.sh DIRECTORY [COMMAND ...]      all of "npm run journey" and "npm test" unless told
 # Needs debootstrap and some 4 GB in DIRECTORY, which must not be there yet.
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n 's/^# //p' "$0" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 2; }
 target=$1
 shift
 project=$(cd "$(dirname "$0")/.." && pwd)
