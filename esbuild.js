@@ -6,7 +6,7 @@
 //   --sandbox     writes a loadable extension to out/sandbox/extension/, which takes its sign-in from the environment
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir, rm } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { context } from 'esbuild';
 
@@ -29,6 +29,7 @@ const shared = {
   sourcemap: production ? false : 'linked',
   legalComments: 'none',
   logLevel: 'info',
+  metafile: production,
 };
 
 /** @type {import('esbuild').BuildOptions} */
@@ -88,7 +89,13 @@ if (flags.has('--watch')) {
   await Promise.all(builds.map(build => build.watch()));
 } else {
   try {
-    await Promise.all(builds.map(build => build.rebuild()));
+    const results = await Promise.all(builds.map(build => build.rebuild()));
+    if (production) {
+      // What went into which bundle: for `npm run bundle:why` and the notices of what is shipped.
+      await mkdir('out', { recursive: true });
+      const outputs = Object.assign({}, ...results.map(({ metafile }) => metafile.outputs));
+      await writeFile('out/bundle.json', JSON.stringify({ outputs }));
+    }
   } catch {
     // esbuild has already said what and where.
     process.exitCode = 1;

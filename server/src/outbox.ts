@@ -20,16 +20,14 @@ export async function tell<N extends OutboxEvent>(
   data: EventData<N> & z.infer<(typeof events)[N]>,
   at: Date,
 ): Promise<void> {
-  const { outbox_sequence } = await tx
-    .updateTable('organisations')
-    .set(row => ({ outbox_sequence: row('outbox_sequence', '+', 1n) }))
-    .where('org_id', '=', orgId)
-    .returning('outbox_sequence')
-    .executeTakeFirstOrThrow();
-  await tx
-    .insertInto('outbox')
-    .values({ org_id: orgId, sequence: outbox_sequence, event, data: JSON.stringify(data), created_at: at })
-    .execute();
+  // One journey to the database: this is part of every posting.
+  await sql`
+    with next as (
+      update organisations set outbox_sequence = outbox_sequence + 1 where org_id = ${orgId} returning outbox_sequence
+    )
+    insert into outbox (org_id, sequence, event, data, created_at)
+      select ${orgId}::text, outbox_sequence, ${event}::text, ${JSON.stringify(data)}::jsonb, ${at}::timestamptz
+      from next`.execute(tx);
 }
 
 /** What came after `sequence`, oldest first. */

@@ -1,7 +1,8 @@
 // The documents keep their word: what they quote exists.
-import { deepEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { withFigures } from '../../bench/support/document.ts';
 
 const tests = globSync('test/**/*.test.ts')
   .map(file => readFileSync(file, 'utf8'))
@@ -36,6 +37,24 @@ for (const [file, letter, count] of tables) {
     }
   });
 }
+
+describe('docs/performance.md', () => {
+  const text = readFileSync('docs/performance.md', 'utf8');
+
+  it('has the figures that the benches wrote down', () =>
+    equal(text, withFigures(text), 'npm run bench:docs writes them'));
+
+  it('explains each row', () => {
+    const explained = [...text.matchAll(/^\| (`[^|]+`) \|[^|]+\|$/gm)]
+      .flatMap(match => (match[1] ?? '').split(', '))
+      .map(name => new RegExp(`^${name.replaceAll('`', '').replace('*', '.*')}$`));
+    const rows = [...text.matchAll(/^\| `([^`]+)` \|[^|]+\|[^|]+\|[^|]*\|$/gm)].map(match => match[1] ?? '');
+    deepEqual(
+      rows.filter(row => !explained.some(name => name.test(row))),
+      [],
+    );
+  });
+});
 
 describe('links between documents', () => {
   for (const file of globSync(['*.md', 'docs/**/*.md', 'server/*.md'])) {

@@ -215,7 +215,9 @@ class Connection {
         this.#transactionId = answers[1]?.rows[0]?.id;
         return done('BEGIN');
       }
-      return await this.#client.query(text, [...parameters]);
+      // Without parameters there is little to plan: BEGIN, COMMIT and the like.
+      const name = parameters.length > 0 ? statementName(text) : undefined;
+      return await this.#client.query({ text, values: [...parameters], ...(name !== undefined && { name }) });
     } catch (error) {
       if (!this.#isEnd(error)) {
         throw error;
@@ -240,6 +242,24 @@ class Connection {
       (error instanceof pg.DatabaseError && (error.severity === 'FATAL' || error.severity === 'PANIC'))
     );
   }
+}
+
+/** Statements that a connection plans once and then knows by name; what is beyond the limit is planned each time. */
+const statementNames = new Map<string, string>();
+const MOST_STATEMENTS = 500;
+
+/**
+ * Planning costs more than running for most of what a request asks. A statement that asks for all columns stays
+ * unnamed: a migration beside a running server would change what it returns, which PostgreSQL refuses.
+ */
+function statementName(text: string): string | undefined {
+  const known = statementNames.get(text);
+  if (known !== undefined || statementNames.size >= MOST_STATEMENTS || text.includes('*')) {
+    return known;
+  }
+  const name = `credits_${statementNames.size}`;
+  statementNames.set(text, name);
+  return name;
 }
 
 type Answer = Pick<pg.QueryResult, 'command' | 'rowCount' | 'rows'>;

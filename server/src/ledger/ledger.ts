@@ -8,16 +8,7 @@ import { RequestRefused } from '../problems.ts';
 import { beside, readBalance } from './balance.ts';
 import { endHold, findHold, type HoldChange, type NewHold, placeHold } from './holds.ts';
 import { endPlan, type Plan, storePlan } from './plan.ts';
-import {
-  burn,
-  findTransaction,
-  lockOrganisation,
-  type Posting,
-  post,
-  postGrant,
-  type Source,
-  tellBalance,
-} from './posting.ts';
+import { burn, findTransaction, type Posting, post, postGrant, type Source, tellBalance } from './posting.ts';
 import { settle } from './settling.ts';
 
 export { type Entry, lockOrganisation, type Source, takeTurn, tellBalance } from './posting.ts';
@@ -296,7 +287,6 @@ export class Ledger {
 
   /** Locks the organisation and posts what fell due. Everything that posts or reads for someone begins with this. */
   async settle(tx: Tx, orgId: string): Promise<boolean> {
-    await lockOrganisation(tx, orgId);
     return settle(tx, orgId, this.#clock());
   }
 

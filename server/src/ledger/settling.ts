@@ -6,12 +6,13 @@ import { endHold } from './holds.ts';
 import { beginPeriod } from './plan.ts';
 import { findTransaction, post, tellBalance } from './posting.ts';
 
-/** Posts whatever is due, once; called with the organisation locked. True when something was posted. */
+/** Locks the organisation and posts whatever is due, once. True when something was posted. */
 export async function settle(tx: Tx, orgId: string, now: Date): Promise<boolean> {
   const { next_due_at, version: before } = await tx
     .selectFrom('organisations')
     .select(['next_due_at', 'version'])
     .where('org_id', '=', orgId)
+    .forUpdate()
     .executeTakeFirstOrThrow();
   if (next_due_at === null || next_due_at > now) {
     return false;

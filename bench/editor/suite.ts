@@ -1,0 +1,142 @@
+// Measures inside the extension host: the empty extension and ours, in turns, each loaded anew and given a context of its
+// own; then ours switched on and off a hundred times.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { EventEmitter, type ExtensionContext, ExtensionMode, extensions, type Memento, Uri } from 'vscode';
+import { type Measured, type MeasuredOnce, resultFileVariable } from './measured.ts';
+
+interface Entry {
+  activate(context: ExtensionContext): unknown;
+  deactivate?(): unknown;
+}
+
+const rounds = 9;
+const cycles = 100;
+/** For what an extension does after activation: reads, first paint, listeners. */
+const restMs = 300;
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+// The folder that this file was bundled into is the extension.
+const home = __dirname;
+const load = createRequire(join(home, 'suite.cjs'));
+
+export async function run(): Promise<void> {
+  const empty: MeasuredOnce[] = [];
+  const ours: MeasuredOnce[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const [one, other] = [await once('dist/empty.cjs'), await once('dist/extension.cjs')];
+    // The first round warms up.
+    if (round >= 0) {
+      empty.push(one);
+      ours.push(other);
+    }
+  }
+  const measured: Measured = { empty, ours, cycles: await cycle() };
+  const file = process.env[resultFileVariable];
+  if (!file) throw new Error(`${resultFileVariable} names no file.`);
+  writeFileSync(file, JSON.stringify(measured));
+}
+
+async function once(entry: string): Promise<MeasuredOnce> {
+  const before = await heapMb();
+  const started = performance.now();
+  const loaded = loadAnew(entry);
+  const required = performance.now();
+  const context = newContext();
+  const ready = performance.now();
+  loaded.activate(context.of);
+  const activated = performance.now();
+  await pause(restMs);
+  const after = await heapMb();
+  await context.end(loaded);
+  return { requireMs: required - started, activateMs: activated - ready, heapMb: after - before };
+}
+
+async function cycle(): Promise<Measured['cycles']> {
+  const handlesBefore = process.getActiveResourcesInfo().length;
+  let heapHalfwayMb = 0;
+  const loaded = loadAnew('dist/extension.cjs');
+  for (let n = 1; n <= cycles; n++) {
+    const context = newContext();
+    loaded.activate(context.of);
+    await pause(10);
+    await context.end(loaded);
+    if (n === cycles / 2) heapHalfwayMb = await heapMb();
+  }
+  const heapAfterMb = await heapMb();
+  return {
+    count: cycles,
+    handlesBefore,
+    handlesAfter: process.getActiveResourcesInfo().length,
+    heapHalfwayMb,
+    heapAfterMb,
+  };
+}
+
+function loadAnew(entry: string): Entry {
+  for (const file of Object.keys(load.cache))
+    if (file.startsWith(join(home, 'dist'))) delete load.cache[file];
+  return load(join(home, entry)) as Entry;
+}
+
+async function heapMb(): Promise<number> {
+  for (let turn = 0; turn < 4; turn++) {
+    gc();
+    await pause(20);
+  }
+  return process.memoryUsage().heapUsed / 1e6;
+}
+
+/** What a host hands to activate(): empty memory, no secrets. */
+function newContext(): { of: ExtensionContext; end: (entry: Entry) => Promise<void> } {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-context-'));
+  const storage = join(folder, 'storage');
+  mkdirSync(storage);
+  const own = extensions.all.find(({ extensionPath }) => extensionPath === home);
+  const changed = new EventEmitter<never>();
+  const secrets = {
+    get: async () => undefined,
+    store: async () => {},
+    delete: async () => {},
+    keys: async () => [],
+    onDidChange: changed.event,
+  };
+  const context = {
+    subscriptions: [] as { dispose(): unknown }[],
+    globalState: Object.assign(memento(), { setKeysForSync() {} }),
+    workspaceState: memento(),
+    secrets,
+    extension: own ?? { id: 'studio-credits.code-studio-credits', packageJSON: { version: '0.0.0' } },
+    extensionUri: Uri.file(home),
+    extensionPath: home,
+    extensionMode: ExtensionMode.Production,
+    globalStorageUri: Uri.file(storage),
+    logUri: Uri.file(join(folder, 'log')),
+    asAbsolutePath: (path: string) => join(home, path),
+  };
+  return {
+    of: context as unknown as ExtensionContext,
+    async end(entry) {
+      // As the host does it: first deactivate, then what was handed over.
+      await entry.deactivate?.();
+      for (const part of context.subscriptions) part.dispose();
+      changed.dispose();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+    },
+  };
+}
+
+function memento(): Memento {
+  const values = new Map<string, unknown>();
+  return {
+    keys: () => [...values.keys()],
+    get: <T>(key: string, fallback?: T) => (values.has(key) ? (values.get(key) as T) : fallback),
+    update: async (key: string, value: unknown) => void values.set(key, value),
+  } as Memento;
+}
