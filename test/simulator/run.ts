@@ -32,7 +32,7 @@ export async function simulate(run: Run): Promise<Failure | undefined> {
     const operations = schedule(seed, run.operations ?? DEFAULT_OPERATIONS);
     const error = await live(run.database, operations);
     if (error !== undefined) {
-      const short = await shorten(run.database, operations, run.shortenings ?? 60);
+      const short = await shorten(run.database, operations, run.shortenings ?? 40);
       return { seed, after: n + 1, error: short.error ?? error, operations: short.operations };
     }
     run.onSchedule?.(n + 1);
