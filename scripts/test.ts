@@ -25,7 +25,7 @@ const steps: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
 };
 
 /** About the embedded database's files, or about no database at all: nothing else would come of them on PostgreSQL. */
-const onceOnly = ['config', 'openapi', 'postgres', 'process', 'stripeDouble'];
+const onceOnly = ['config', 'crashes', 'openapi', 'postgres', 'process', 'simulator', 'stripeDouble'];
 
 /** A step that says nothing of its end for this long has hung: the longest takes a few minutes. */
 const stepLimitMs = 15 * 60_000;
