@@ -1,11 +1,10 @@
 // One server process as the simulator runs it: the real app on the shared database, with a place to break at each step
 // that is persisted or leaves the process. A process that has crashed does nothing more, wherever its work was.
-import { InsertQueryNode, type KyselyPlugin, UpdateQueryNode } from 'kysely';
-import type Stripe from 'stripe';
 import { type App, buildApp } from '../../server/src/app.ts';
 import { readConfig } from '../../server/src/config.ts';
-import { type Database, DatabaseUnavailable, withRetries } from '../../server/src/database/database.ts';
+import type { Database } from '../../server/src/database/database.ts';
 import type { Fault } from './operations.ts';
+import { databaseInSteps, type HttpClient, type OnStep, stripeInSteps } from './steps.ts';
 
 export const WEBHOOK_SECRET = 'whsec_of_the_simulator';
 
@@ -13,8 +12,6 @@ export const WEBHOOK_SECRET = 'whsec_of_the_simulator';
 class Crash extends Error {
   override readonly name = 'Crash';
 }
-
-type HttpClient = NonNullable<Stripe.StripeConfig['httpClient']>;
 
 interface Parts {
   readonly database: Database;
@@ -42,8 +39,11 @@ export class Node {
 
   static async start({ database, stripe, now }: Parts): Promise<Node> {
     const breaker = new Breaker();
-    const breakable = withBreaker(database, breaker);
-    const sdk = { httpClient: stripeWithBreaker(stripe, breaker), maxNetworkRetries: 0 };
+    const onStep: OnStep = (_, failure) => breaker.pass(failure);
+    // Another server is at work on the same database; it is closed by whoever opened it.
+    const shared = { ...database, exclusive: false, close: async () => {} };
+    const breakable = databaseInSteps(shared, onStep);
+    const sdk = { httpClient: stripeInSteps(stripe, onStep), maxNetworkRetries: 0 };
     const app = await buildApp({ config, database: breakable, clock: now, sdk });
     await app.ready();
     return new Node(app, breakable, breaker);
@@ -94,66 +94,4 @@ class Breaker {
       throw this.isGone ? new Crash() : error();
     }
   }
-}
-
-const connectionLost = () => new DatabaseUnavailable('lost');
-const outcomeUnknown = () => new DatabaseUnavailable('outcome_unknown');
-
-function withBreaker(database: Database, breaker: Breaker): Database {
-  const query = database.query.withPlugin(statementBreaker(breaker));
-  return {
-    query,
-    longReads: query,
-    // Another server is at work on the same database.
-    exclusive: false,
-    transaction: work =>
-      withRetries(async () => {
-        breaker.pass(connectionLost);
-        const result = await query.transaction().execute(async tx => {
-          const done = await work(tx);
-          breaker.pass(connectionLost);
-          return done;
-        });
-        breaker.pass(outcomeUnknown);
-        return result;
-      }),
-    listen: (...told) => database.listen(...told),
-    close: async () => {},
-  };
-}
-
-/** A statement that writes is a step; outside of a transaction it is one that commits by itself. */
-function statementBreaker(breaker: Breaker): KyselyPlugin {
-  const writing = new WeakSet<object>();
-  return {
-    transformQuery({ node, queryId }) {
-      if (InsertQueryNode.is(node) || UpdateQueryNode.is(node)) {
-        breaker.pass(connectionLost);
-        writing.add(queryId);
-      } else if (breaker.isGone) {
-        throw new Crash();
-      }
-      return node;
-    },
-    async transformResult({ result, queryId }) {
-      if (writing.has(queryId)) {
-        breaker.pass(outcomeUnknown);
-      }
-      return result;
-    },
-  };
-}
-
-function stripeWithBreaker(stripe: HttpClient, breaker: Breaker): HttpClient {
-  // Not called ECONNRESET, which the SDK would try again in real time.
-  const dropped = () => Object.assign(new TypeError('no answer'), { code: 'EDROPPED' });
-  return {
-    getClientName: () => stripe.getClientName(),
-    makeRequest: async (...asked) => {
-      breaker.pass(dropped);
-      const answer = await stripe.makeRequest(...asked);
-      breaker.pass(dropped);
-      return answer;
-    },
-  };
 }
