@@ -26,7 +26,7 @@ await runScript(async () => {
     operations,
     shortenings,
     onSchedule: done => {
-      if (done % 100 === 0) {
+      if (done % 10 === 0) {
         console.log(`${done} done`);
       }
     },

@@ -35,7 +35,7 @@ export const points: readonly Point[] = [
 const AMOUNT_MINOR = 5_000;
 const CREDITS_UCR = 5_000_000_000;
 /** A process that says nothing for this long has hung. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 4 * 60_000;
 
 class Server {
   readonly #process: ChildProcess;
@@ -91,13 +91,15 @@ class Server {
   async #report<I extends Report['is']>(is: I): Promise<Extract<Report, { is: I }>> {
     const ended = new AbortController();
     const timer = setTimeout(() => ended.abort(), PATIENCE_MS);
-    this.#process.once('exit', () => ended.abort());
+    const onExit = () => ended.abort();
+    this.#process.once('exit', onExit);
     try {
       const [report] = (await once(this.#process, 'message', { signal: ended.signal })) as [Report];
       assert.equal(report.is, is);
       return report as Extract<Report, { is: I }>;
     } finally {
       clearTimeout(timer);
+      this.#process.off('exit', onExit);
     }
   }
 }
@@ -119,7 +121,12 @@ export class Crashes {
   static async begin(directory: string): Promise<Crashes> {
     const stripe = new StripeDouble();
     const listening = await stripe.listen();
-    return new Crashes(directory, stripe, listening, await Server.start(directory, listening.port));
+    try {
+      return new Crashes(directory, stripe, listening, await Server.start(directory, listening.port));
+    } catch (error) {
+      await listening.close();
+      throw error;
+    }
   }
 
   async end(): Promise<void> {
