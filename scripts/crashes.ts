@@ -23,7 +23,9 @@ await runScript(async () => {
         await crashes.kill(point);
       }
       const seconds = (performance.now() - started) / 1_000;
-      console.log(`${times} kills, ${times} credited once: ${point.name} (${(seconds / times).toFixed(1)} s each)`);
+      console.log(
+        `${times} kills, ${times} credited once: ${point.name} (${(seconds / times).toFixed(1)} s each)`,
+      );
     }
     console.log(`\n${chosen.length * times} kills at ${chosen.length} points: 0 lost, 0 doubled`);
   } finally {

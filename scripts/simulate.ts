@@ -9,13 +9,16 @@ import { readOptions, readWhole, runScript } from './support/script.ts';
 await runScript(async () => {
   const options = readOptions(process.argv.slice(2), ['schedules', 'seed', 'operations', 'shortenings']);
   if (options.help) {
-    console.log(`Usage: npm run simulate -- [--schedules 1000] [--seed N] [--operations ${DEFAULT_OPERATIONS}] [--shortenings 40]`);
+    console.log(
+      `Usage: npm run simulate -- [--schedules 1000] [--seed N] [--operations ${DEFAULT_OPERATIONS}] [--shortenings 40]`,
+    );
     return;
   }
   const schedules = readWhole('schedules', options.schedules ?? '1000', 1, 1_000_000);
   const operations = readWhole('operations', options.operations ?? String(DEFAULT_OPERATIONS), 1, 10_000);
   const shortenings = readWhole('shortenings', options.shortenings ?? '40', 0, 10_000);
-  const seed = options.seed === undefined ? randomInt(1_000_000_000) : readWhole('seed', options.seed, 0, 2 ** 31 - 1);
+  const seed =
+    options.seed === undefined ? randomInt(1_000_000_000) : readWhole('seed', options.seed, 0, 2 ** 31 - 1);
   console.log(`${schedules} schedules of ${operations} operations, from seed ${seed} on.`);
   const database = await openInMemory();
   const started = performance.now();

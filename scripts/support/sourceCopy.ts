@@ -39,7 +39,9 @@ export function copySources(name: string): string {
 
 /** The first edit whose text is not found once, as a sentence. */
 export function misplaced(copy: string, edits: readonly Edit[]): string | undefined {
-  const lost = edits.find(({ file, from }) => readFileSync(join(copy, file), 'utf8').split(from).length !== 2);
+  const lost = edits.find(
+    ({ file, from }) => readFileSync(join(copy, file), 'utf8').split(from).length !== 2,
+  );
   return lost && `its text is not found once in ${lost.file}`;
 }
 

@@ -18,7 +18,11 @@ interface Point {
 
 export const points: readonly Point[] = [
   { name: 'payment page made, not stored', step: 'after POST /v1/checkout/sessions', during: 'buying' },
-  { name: 'order stored, payment page not made', step: 'before POST /v1/checkout/sessions', during: 'buying' },
+  {
+    name: 'order stored, payment page not made',
+    step: 'before POST /v1/checkout/sessions',
+    during: 'buying',
+  },
   { name: 'between payment and webhook', during: 'nothing' },
   { name: 'webhook received, not stored', step: 'before stripe_events', during: 'webhook' },
   { name: 'webhook stored, Stripe not asked', step: 'after stripe_events', during: 'webhook' },
@@ -202,7 +206,9 @@ export class Crashes {
   }
 
   #session(purchase: Purchase | undefined): Stripe.Checkout.Session {
-    const sessions = this.#stripe.sessions().filter(({ metadata }) => metadata?.['purchase_id'] === purchase?.id);
+    const sessions = this.#stripe
+      .sessions()
+      .filter(({ metadata }) => metadata?.['purchase_id'] === purchase?.id);
     const [session] = sessions;
     assert.ok(session && sessions.length === 1, 'a purchase has one payment page');
     return session;
@@ -215,7 +221,8 @@ export class Crashes {
   async #deliver(purchase: Purchase, id?: string): Promise<void> {
     const { id: session } = this.#session(purchase);
     const events = this.#stripe.events.filter(
-      ({ type, data }) => type === 'checkout.session.completed' && 'id' in data.object && data.object.id === session,
+      ({ type, data }) =>
+        type === 'checkout.session.completed' && 'id' in data.object && data.object.id === session,
     );
     const event = only(events, 'checkout.session.completed');
     const to = { url: `${this.#server.address}/webhooks/stripe`, secret: WEBHOOK_SECRET };

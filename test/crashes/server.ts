@@ -26,7 +26,13 @@ const config = readConfig({
 });
 const database = databaseInSteps(await openEmbedded(directory), onStep);
 const httpClient = stripeInSteps(Stripe.createNodeHttpClient(), onStep);
-const sdk = { httpClient, protocol: 'http', host: '127.0.0.1', port: Number(stripePort), maxNetworkRetries: 0 } as const;
+const sdk = {
+  httpClient,
+  protocol: 'http',
+  host: '127.0.0.1',
+  port: Number(stripePort),
+  maxNetworkRetries: 0,
+} as const;
 const app = await buildApp({ config, database, sdk });
 await database.transaction(async tx => {
   await app.parts.ledger.openOrganisation(tx, ORG, 'Acme Robotics');

@@ -107,11 +107,17 @@ describe('the API as documented', function () {
     const operation = operations.get(id);
     assert.ok(operation, `there is no operation ${id}`);
     const given: Record<string, string> = { org: org.id, ...asked.path };
-    const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, part) => encodeURIComponent(given[part] ?? 'unknown'));
+    const path = operation.path.replaceAll(/\{(\w+)\}/g, (_, part) =>
+      encodeURIComponent(given[part] ?? 'unknown'),
+    );
     const token = asked.token === undefined ? org.admin : asked.token;
     const isText = typeof asked.body === 'string';
     if (Number(status) < 300 && operation.requestBody) {
-      matches(operation.requestBody.content['application/json']?.schema ?? {}, asked.body, `request of ${name}`);
+      matches(
+        operation.requestBody.content['application/json']?.schema ?? {},
+        asked.body,
+        `request of ${name}`,
+      );
     }
     const response = await fetch(`${asked.at ?? url}${path}?${new URLSearchParams(asked.query)}`, {
       method: operation.method,
@@ -155,7 +161,10 @@ describe('the API as documented', function () {
     const body = JSON.stringify(event);
     return { body, headers: { 'stripe-signature': house.signature(body, secret) } };
   };
-  const use = (amount_ucr: number, event_id = `event-${count++}`) => ({ token: org.service, body: { event_id, amount_ucr } });
+  const use = (amount_ucr: number, event_id = `event-${count++}`) => ({
+    token: org.service,
+    body: { event_id, amount_ucr },
+  });
   const held = async (): Promise<{ token: string; path: { hold: string } }> => {
     const hold = `hold-${count++}`;
     const body = { hold_id: hold, amount_ucr: 1_000, expires_in_s: 60 };
@@ -199,13 +208,21 @@ describe('the API as documented', function () {
     'createPurchase 400 idempotency_key_required': () =>
       ask('createPurchase 400 idempotency_key_required', { body: order }),
     'createPurchase 409 quote_changed': () =>
-      ask('createPurchase 409 quote_changed', { body: { ...order, expected_credits_ucr: 1 }, headers: key() }),
+      ask('createPurchase 409 quote_changed', {
+        body: { ...order, expected_credits_ucr: 1 },
+        headers: key(),
+      }),
     'createPurchase 409 request_in_progress': async () => {
       const headers = key();
       stripe.holding = /checkout\/sessions/;
       const calls = stripe.double.calls.length;
       const first = ask('createPurchase 201', { body: order, headers });
-      while (!stripe.requests().slice(calls).some(line => line.endsWith('checkout/sessions'))) {
+      while (
+        !stripe
+          .requests()
+          .slice(calls)
+          .some(line => line.endsWith('checkout/sessions'))
+      ) {
         await new Promise(resolve => setImmediate(resolve));
       }
       await ask('createPurchase 409 request_in_progress', { body: order, headers });
@@ -235,7 +252,9 @@ describe('the API as documented', function () {
       await ask('createPurchase 422 idempotency_key_reused', { body: other, headers });
     },
     'createPurchase 503 payment_provider_unavailable': () =>
-      whileStripeIsAway(() => ask('createPurchase 503 payment_provider_unavailable', { body: order, headers: key() })),
+      whileStripeIsAway(() =>
+        ask('createPurchase 503 payment_provider_unavailable', { body: order, headers: key() }),
+      ),
     'listPurchases 200': () => ask('listPurchases 200', { query: { limit: '2' } }),
     'getPurchase 200': async () => ask('getPurchase 200', { path: { purchase: (await bought()).id } }),
     'cancelPurchase 200': async () => ask('cancelPurchase 200', { path: { purchase: (await bought()).id } }),
@@ -329,13 +348,19 @@ describe('the API as documented', function () {
       matches({ $ref: '#/components/schemas/BalanceUpdatedEvent' }, data, 'the first event');
     },
     'listen 429 rate_limited': async () => {
-      const open = await Promise.all(Array.from({ length: 20 }, () => ask('listen 200', { token: org.member })));
+      const open = await Promise.all(
+        Array.from({ length: 20 }, () => ask('listen 200', { token: org.member })),
+      );
       await ask('listen 429 rate_limited', { token: org.member });
       await Promise.all(open.map(response => response.body?.cancel()));
     },
-    'receiveStripeEvent 200': () => ask('receiveStripeEvent 200', webhook(sessionEvent('cs_test_unknown', 'x.y'))),
+    'receiveStripeEvent 200': () =>
+      ask('receiveStripeEvent 200', webhook(sessionEvent('cs_test_unknown', 'x.y'))),
     'receiveStripeEvent 400 invalid_signature': () =>
-      ask('receiveStripeEvent 400 invalid_signature', webhook(sessionEvent('cs_test_unknown'), 'whsec_other')),
+      ask(
+        'receiveStripeEvent 400 invalid_signature',
+        webhook(sessionEvent('cs_test_unknown'), 'whsec_other'),
+      ),
     'receiveStripeEvent 404 not_found': () =>
       ask('receiveStripeEvent 404 not_found', { ...webhook({}), at: urlWithoutPayments }),
     'receiveStripeEvent 413 payload_too_large': () =>
@@ -362,9 +387,15 @@ describe('the API as documented', function () {
     '422 validation_failed': (operation, name) =>
       ask(name, operation.requestBody ? { ...fitting(operation), body: {} } : { query: { limit: '0' } }),
     '500 internal_error': (operation, name) =>
-      whileTheDatabaseFails(() => new Error('a bug'), () => ask(name, fitting(operation))),
+      whileTheDatabaseFails(
+        () => new Error('a bug'),
+        () => ask(name, fitting(operation)),
+      ),
     '503 unavailable': (operation, name) =>
-      whileTheDatabaseFails(() => new DatabaseUnavailable('unreachable'), () => ask(name, fitting(operation))),
+      whileTheDatabaseFails(
+        () => new DatabaseUnavailable('unreachable'),
+        () => ask(name, fitting(operation)),
+      ),
   };
 
   function fitting({ id, requestBody }: Operation): Asked {
@@ -410,7 +441,10 @@ describe('the API as documented', function () {
 
   it('has no way to what is not documented', () => {
     const known = new Set(documented);
-    assert.deepEqual([...Object.keys(ways), ...Object.keys(cannotHappen)].filter(name => !known.has(name)), []);
+    assert.deepEqual(
+      [...Object.keys(ways), ...Object.keys(cannotHappen)].filter(name => !known.has(name)),
+      [],
+    );
   });
 });
 

@@ -180,7 +180,11 @@ export function replay(seen: Seen, wishes: Wishes, start: number): void {
   const plans = [...wishes.plans];
   let aside = 0;
   const compare = (what: string) =>
-    assert.deepEqual(again.totals, totalsOf(model, aside), `${what}: included, promotional, purchased, set aside, debt, used, expired`);
+    assert.deepEqual(
+      again.totals,
+      totalsOf(model, aside),
+      `${what}: included, promotional, purchased, set aside, debt, used, expired`,
+    );
 
   for (const [place, transaction] of seen.transactions.entries()) {
     for (let next = plans[0]; next && next.afterVersion < transaction.version; next = plans[0]) {
@@ -196,7 +200,11 @@ export function replay(seen: Seen, wishes: Wishes, start: number): void {
     const before = seen.transactions[place - 1];
     const outcome = wish(model, transaction, wishes);
     aside += outcome.aside;
-    assert.equal(outcome.is, 'done', `the model refuses ${named(transaction)} after ${before && named(before)}`);
+    assert.equal(
+      outcome.is,
+      'done',
+      `the model refuses ${named(transaction)} after ${before && named(before)}`,
+    );
     compare(named(transaction));
   }
   for (const { at, plan } of plans) {
@@ -211,7 +219,9 @@ const named = ({ version, type, sourceType, sourceId }: Transaction): string =>
 
 function isByItself({ type, sourceType, actor }: Transaction): boolean {
   return (
-    type === 'expiry' || (type === 'release' && actor === 'ledger') || (type === 'grant' && sourceType.startsWith('plan_'))
+    type === 'expiry' ||
+    (type === 'release' && actor === 'ledger') ||
+    (type === 'grant' && sourceType.startsWith('plan_'))
   );
 }
 

@@ -76,7 +76,13 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'credit on unpaid',
-    edits: [at('purchases/fulfilment.ts', "if (session.paymentStatus === 'paid') {", "if (session.status === 'complete') {")],
+    edits: [
+      at(
+        'purchases/fulfilment.ts',
+        "if (session.paymentStatus === 'paid') {",
+        "if (session.status === 'complete') {",
+      ),
+    ],
   },
   {
     name: 'amount_total credited',
@@ -116,7 +122,11 @@ function read(tx: Tx,`,
         ".returning('status')\n      .executeTakeFirstOrThrow();\n    return stored.status === 'received'",
         ".returning(['status', 'received_at'])\n      .executeTakeFirstOrThrow();\n    return stored.status === 'received' && stored.received_at.getTime() === now.getTime()",
       ),
-      at('purchases/reconciler.ts', 'await fulfilment.unsettled(AT_ONCE)', '[] as { key: string; sessionId: null; paymentIntentId: null }[]'),
+      at(
+        'purchases/reconciler.ts',
+        'await fulfilment.unsettled(AT_ONCE)',
+        '[] as { key: string; sessionId: null; paymentIntentId: null }[]',
+      ),
     ],
   },
   {
@@ -125,7 +135,7 @@ function read(tx: Tx,`,
       at(
         'ledger/settling.ts',
         "where a.org_id = ${orgId} and a.balance_ucr <> 0 and a.kind = 'grant'),",
-        "where a.org_id = ${orgId} and false),",
+        'where a.org_id = ${orgId} and false),',
       ),
       at(
         'ledger/posting.ts',
@@ -142,13 +152,21 @@ function read(tx: Tx,`,
         'const { role, name: orgName } = membership;',
         'const { name: orgName } = membership;\n      const role = remembered.get(`${orgId} ${principal.id}`) ?? membership.role;\n      remembered.set(`${orgId} ${principal.id}`, role);',
       ),
-      at('access.ts', 'export class Access {', 'const remembered = new Map<string, Role>();\n\nexport class Access {'),
+      at(
+        'access.ts',
+        'export class Access {',
+        'const remembered = new Map<string, Role>();\n\nexport class Access {',
+      ),
     ],
   },
   {
     name: 'clock taken from the client',
     edits: [
-      at('routes/holds.ts', '({ member, body }) =>\n      answered', '({ member, body, headers }) =>\n      answered'),
+      at(
+        'routes/holds.ts',
+        '({ member, body }) =>\n      answered',
+        '({ member, body, headers }) =>\n      answered',
+      ),
       at(
         'routes/holds.ts',
         'expiresInS: body.expires_in_s,',
@@ -162,7 +180,13 @@ function read(tx: Tx,`,
   },
   {
     name: 'late payment not credited',
-    edits: [at('purchases/purchase.ts', "expired: ['processing', 'credited', 'needs_review'],", "expired: ['needs_review'],")],
+    edits: [
+      at(
+        'purchases/purchase.ts',
+        "expired: ['processing', 'credited', 'needs_review'],",
+        "expired: ['needs_review'],",
+      ),
+    ],
   },
   {
     name: 'an old look undoes a newer one',

@@ -70,7 +70,7 @@ export class Node {
 }
 
 class Breaker {
-  isGone = false;
+  isGone = false as boolean;
   hasBroken = false;
   #fault: Fault | undefined;
   #steps = 0;

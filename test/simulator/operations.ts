@@ -110,7 +110,15 @@ const requests: Weighted<Request>[] = [
   weighted(12, fc.record({ do: is('use'), org: any, id, credits, times, ...at })),
   weighted(
     6,
-    fc.record({ do: is('hold'), org: any, id, credits, seconds: fc.constantFrom(1, 60, 86_400), times, ...at }),
+    fc.record({
+      do: is('hold'),
+      org: any,
+      id,
+      credits,
+      seconds: fc.constantFrom(1, 60, 86_400),
+      times,
+      ...at,
+    }),
   ),
   weighted(5, fc.record({ do: is('finalize'), org: any, id, credits: fc.nat({ max: 5_000 }), times, ...at })),
   weighted(2, fc.record({ do: is('release'), org: any, id, ...at })),
@@ -164,7 +172,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof<Weighted<Operation>[]>(
   weighted(1, fc.record({ do: is('tamper'), session: any, what: fc.constantFrom('amount', 'currency') })),
   weighted(5, fc.record({ do: is('refund'), session: any, part })),
   weighted(1, fc.record({ do: is('failRefund'), refund: any })),
-  weighted(3, fc.record({ do: is('dispute'), session: any, inquiry: fc.constantFrom(false, false, true), part })),
+  weighted(
+    3,
+    fc.record({ do: is('dispute'), session: any, inquiry: fc.constantFrom(false, false, true), part }),
+  ),
   weighted(3, fc.record({ do: is('withdraw'), session: any })),
   weighted(2, fc.record({ do: is('close'), session: any, won: fc.boolean() })),
   weighted(2, fc.record({ do: is('lose'), event: any })),
@@ -188,7 +199,17 @@ const operation: fc.Arbitrary<Operation> = fc.oneof<Weighted<Operation>[]>(
     6,
     fc.record({
       do: is('wait'),
-      ms: fc.constantFrom(1, SECOND, 3 * SECOND, 59 * SECOND, 20 * 60 * SECOND, HOUR, DAY, 12 * DAY, 31 * DAY),
+      ms: fc.constantFrom(
+        1,
+        SECOND,
+        3 * SECOND,
+        59 * SECOND,
+        20 * 60 * SECOND,
+        HOUR,
+        DAY,
+        12 * DAY,
+        31 * DAY,
+      ),
     }),
   ),
   weighted(

@@ -50,7 +50,7 @@ async function live(database: Database, operations: readonly Operation[]): Promi
     await world.finish();
     return undefined;
   } catch (error) {
-    return error ?? new Error('failed without a reason');
+    return error;
   } finally {
     await world.close();
   }
@@ -65,7 +65,11 @@ async function shorten(
   let operations = whole;
   let error: unknown;
   let left = tries;
-  for (let size = Math.ceil(whole.length / 2); size >= 1 && left > 0; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+  for (
+    let size = Math.ceil(whole.length / 2);
+    size >= 1 && left > 0;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
     for (let from = 0; from < operations.length && left > 0; ) {
       const without = [...operations.slice(0, from), ...operations.slice(from + size)];
       left--;

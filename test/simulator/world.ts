@@ -132,7 +132,12 @@ export class World {
     const node = this.#node(0);
     await this.#database.transaction(async tx => {
       await node.app.parts.ledger.openOrganisation(tx, id, id);
-      const person = (who: string) => ({ id: `usr_${who}_${id}`, kind: 'person' as const, name: who, email: null });
+      const person = (who: string) => ({
+        id: `usr_${who}_${id}`,
+        kind: 'person' as const,
+        name: who,
+        email: null,
+      });
       const at = this.#serverNow();
       await admit(tx, { orgId: id, principal: person('ada'), role: 'admin', token: org.admin }, at);
       await admit(tx, { orgId: id, principal: person('max'), role: 'user', token: other.token }, at);
@@ -211,7 +216,9 @@ export class World {
         return;
       }
       case 'failRefund': {
-        const refunds = [...this.#payments.values()].flatMap(({ refunds: all }) => all.filter(({ failed }) => !failed));
+        const refunds = [...this.#payments.values()].flatMap(({ refunds: all }) =>
+          all.filter(({ failed }) => !failed),
+        );
         const refund = pick(refunds, it.refund);
         if (refund) {
           refund.failed = true;
@@ -250,7 +257,10 @@ export class World {
       }
       case 'lose': {
         // News of a payment on an open page may be lost for ever: looking finds it. Other news Stripe sends for days.
-        const lost = pick(this.#undelivered.filter(event => this.#isFoundByLooking(event)), it.event);
+        const lost = pick(
+          this.#undelivered.filter(event => this.#isFoundByLooking(event)),
+          it.event,
+        );
         if (lost) {
           this.#undelivered.splice(this.#undelivered.indexOf(lost), 1);
         }
@@ -420,7 +430,10 @@ export class World {
     const before = org.orders.get(named);
     assert.ok(before === undefined || before === it.amountMinor, 'one key is one order');
     org.orders.set(named, it.amountMinor);
-    assert.deepEqual([purchase.amount_minor, purchase.credits_ucr], [it.amountMinor, it.amountMinor * UCR_PER_MINOR]);
+    assert.deepEqual(
+      [purchase.amount_minor, purchase.credits_ucr],
+      [it.amountMinor, it.amountMinor * UCR_PER_MINOR],
+    );
     if (!org.purchaseIds.includes(purchase.id)) {
       org.purchaseIds.push(purchase.id);
     }
@@ -507,7 +520,10 @@ export class World {
       return;
     }
     const snapshot = answer.json<Snapshot>();
-    assert.ok(snapshot.version >= known, 'I7 an answer is not older than what was committed before it was asked for');
+    assert.ok(
+      snapshot.version >= known,
+      'I7 an answer is not older than what was committed before it was asked for',
+    );
     note(org.sent, snapshot.version, snapshot.available_ucr);
     org.late.push(snapshot);
     if (!late) {
@@ -517,7 +533,10 @@ export class World {
         org.client = answered(org.client, { snapshot: arrived, atMs: this.#now }, org.id);
         const shown = lastReading(org.client)?.snapshot;
         assert.ok(shown && shown.version >= before, 'I7 never an older version after a newer one');
-        assert.ok(org.sent.get(shown.version)?.has(shown.available_ucr), 'I7 never a number it did not receive');
+        assert.ok(
+          org.sent.get(shown.version)?.has(shown.available_ucr),
+          'I7 never a number it did not receive',
+        );
       }
     }
   }
@@ -546,7 +565,10 @@ export class World {
     );
   }
 
-  async #plan(place: number, plan: { credits: number; anchorDay: number; capCredits: number } | null): Promise<void> {
+  async #plan(
+    place: number,
+    plan: { credits: number; anchorDay: number; capCredits: number } | null,
+  ): Promise<void> {
     const org = this.#org(place);
     await this.#check();
     const { ledger } = this.#node(0).app.parts;
@@ -764,7 +786,11 @@ export class World {
         .of(payment.orgId)
         .transactions.filter(({ type, sourceId }) => type === 'purchase' && sourceId === payment.session);
       const isDue = payment.status === 'paid' && !payment.tampered;
-      assert.equal(credits.length, isDue ? 1 : 0, `I2 ${payment.session}, ${payment.status}, is ${row.status}`);
+      assert.equal(
+        credits.length,
+        isDue ? 1 : 0,
+        `I2 ${payment.session}, ${payment.status}, is ${row.status}`,
+      );
       if (payment.status === 'paid') {
         assert.equal(row.status, isDue ? 'credited' : 'needs_review', payment.session);
       }
@@ -781,7 +807,9 @@ export class World {
   #checkTakenBack(payment: Payment, reversed: number, disputed: number): void {
     const credited = payment.amountMinor * UCR_PER_MINOR;
     const share = (minor: number) =>
-      minor >= payment.paidMinor ? credited : Number((BigInt(credited) * BigInt(minor)) / BigInt(payment.paidMinor));
+      minor >= payment.paidMinor
+        ? credited
+        : Number((BigInt(credited) * BigInt(minor)) / BigInt(payment.paidMinor));
     const sum = (counts: (dispute: Payment['disputes'][number]) => boolean) =>
       payment.disputes.reduce((total, dispute) => total + (counts(dispute) ? dispute.minor : 0), 0);
     const gone = refunded(payment) + sum(({ state }) => state === 'lost');
@@ -816,7 +844,11 @@ export class World {
         new Set(org.usage.keys()),
         'I6 every usage that was reported is debited, and no other',
       );
-      const keys = await query.selectFrom('idempotency_keys').select('key').where('org_id', '=', org.id).execute();
+      const keys = await query
+        .selectFrom('idempotency_keys')
+        .select('key')
+        .where('org_id', '=', org.id)
+        .execute();
       assert.ok(!keys.some(({ key }) => org.refusedKeys.has(key)), 'I8 a refused order is not stored');
       const told = await query
         .selectFrom('outbox')
@@ -824,7 +856,9 @@ export class World {
         .where('org_id', '=', org.id)
         .orderBy('sequence')
         .execute();
-      const versions = told.filter(({ event }) => event === 'balance.updated').map(({ data }) => Number(data['version']));
+      const versions = told
+        .filter(({ event }) => event === 'balance.updated')
+        .map(({ data }) => Number(data['version']));
       assert.ok(
         versions.every((version, place) => place === 0 || version >= (versions[place - 1] ?? 0)),
         'I7 listeners are told versions in their order',

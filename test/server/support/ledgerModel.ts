@@ -76,8 +76,7 @@ export class LedgerModel {
     if (!grant) {
       return 'unknown_grant';
     }
-    const moved =
-      amount > 0 ? Math.min(grant.free, amount) : amount + Math.min(this.debt, -amount);
+    const moved = amount > 0 ? Math.min(grant.free, amount) : amount + Math.min(this.debt, -amount);
     grant.free -= moved;
     this.debt += amount - moved;
     return 'done';
