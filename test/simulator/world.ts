@@ -59,6 +59,7 @@ interface Payment {
   paidMinor: number;
   status: 'open' | 'unpaid' | 'paid' | 'failed' | 'expired';
   tampered: boolean;
+  isLate: boolean;
   readonly refunds: { id: string; minor: number; failed: boolean }[];
   readonly disputes: { minor: number; state: 'inquiry' | 'open' | 'won' | 'lost'; withdrawn: boolean }[];
 }
@@ -460,6 +461,7 @@ export class World {
       paidMinor: 0,
       status: status === 'open' ? 'open' : 'expired',
       tampered: false,
+      isLate: false,
       refunds: [],
       disputes: [],
     });
@@ -477,6 +479,7 @@ export class World {
     }
     const isAsync = how === 'delayed';
     this.#happened(this.#stripe.pay(payment.session, { async: isAsync, taxMinor, evenIfExpired: late }));
+    payment.isLate = payment.status === 'expired';
     payment.paidMinor = payment.amountMinor + taxMinor;
     payment.status = isAsync ? 'unpaid' : 'paid';
   }
@@ -667,8 +670,11 @@ export class World {
     );
   }
 
-  #isFoundByLooking(event: Stripe.Event): boolean {
-    return event.type === 'checkout.session.completed' || event.type === 'checkout.session.expired';
+  /** A payment on a page that had ended already is found by its news alone. */
+  #isFoundByLooking({ type, data }: Stripe.Event): boolean {
+    const session = 'id' in data.object ? data.object.id : undefined;
+    const isLate = session !== undefined && this.#payments.get(session)?.isLate === true;
+    return type === 'checkout.session.expired' || (type === 'checkout.session.completed' && !isLate);
   }
 
   // ---- servers
