@@ -190,7 +190,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof<Weighted<Operation>[]>(
           anchorDay: fc.integer({ min: 1, max: 31 }),
           capCredits: fc.constantFrom(0, 0, 500, 100_000),
         }),
-        { freq: 4 },
+        { freq: 4, nil: null },
       ),
     }),
   ),

@@ -1,6 +1,6 @@
 // The places where a server's work can be cut: before and after everything that it commits or asks Stripe for. Put
 // around the real database and the real SDK's transport from outside; the server itself knows nothing of it.
-import { InsertQueryNode, type KyselyPlugin, UpdateQueryNode } from 'kysely';
+import { InsertQueryNode, type KyselyPlugin, TableNode, UpdateQueryNode } from 'kysely';
 import type Stripe from 'stripe';
 import { type Database, DatabaseUnavailable, withRetries } from '../../server/src/database/database.ts';
 
@@ -44,7 +44,7 @@ function statements(onStep: OnStep): KyselyPlugin {
     transformQuery({ node, queryId }) {
       const table = InsertQueryNode.is(node) ? node.into : UpdateQueryNode.is(node) ? node.table : undefined;
       if (table) {
-        const name = 'table' in table ? String(table.table.identifier.name) : 'a table';
+        const name = TableNode.is(table) ? table.table.identifier.name : 'a table';
         onStep(`before ${name}`, connectionLost);
         writing.set(queryId, name);
       }
