@@ -37,7 +37,7 @@ await runScript(async () => {
   const seconds = (performance.now() - started) / 1_000;
   await database.close();
   if (failure) {
-    throw new Error(describeFailure(failure));
+    throw new Error(describeFailure(failure, operations));
   }
   console.log(
     `${schedules} schedules, 0 lost, 0 doubled, 0 broken rules, in ${seconds.toFixed(0)} s (${(seconds / schedules).toFixed(2)} s each).`,

@@ -85,9 +85,12 @@ async function shorten(
   return { operations, error };
 }
 
-export function describeFailure({ seed, after, error, operations }: Failure): string {
+export function describeFailure(
+  { seed, after, error, operations }: Failure,
+  of = DEFAULT_OPERATIONS,
+): string {
   return [
-    `Schedule ${after} broke a rule, and does so again with --seed ${seed} --schedules 1:`,
+    `Schedule ${after} broke a rule, and does so again with --seed ${seed} --schedules 1 --operations ${of}:`,
     error instanceof Error ? (error.stack ?? error.message) : String(error),
     `It takes ${operations.length} operations:`,
     ...operations.map(operation => `  ${JSON.stringify(operation)}`),
