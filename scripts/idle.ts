@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   const windows = readWhole('windows', given.windows ?? '5', 1, 20);
   const minutes = readWhole('minutes', given.minutes ?? '10', 1, 24 * 60);
 
-  const ports = { server: await freePort(), payment: await freePort() };
+  const ports = { server: await freePort(), payment: await freePort(), issuer: await freePort() };
   const gate = await Gate.open(ports.server);
   const stage = await openStage({ name: 'idle', balance, rate: 100, ports });
   const close = async (): Promise<void> => {

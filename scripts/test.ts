@@ -30,7 +30,7 @@ const steps: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
 const onDemand = ['faults'];
 
 /** About the embedded database's files, or about no database at all: nothing else would come of them on PostgreSQL. */
-const onceOnly = ['config', 'openapi', 'postgres', 'process', 'stripeDouble'];
+const onceOnly = ['config', 'crashes', 'openapi', 'postgres', 'process', 'simulator', 'stripeDouble'];
 
 /** A step that says nothing of its end for this long has hung: the longest takes some minutes. */
 const stepLimitMs = 30 * 60_000;

@@ -39,6 +39,8 @@ export async function reverse(
   if (grantId === null || version === null) {
     throw new Error(`purchase ${purchaseId} has no credits to reverse`);
   }
+  // What fell due comes first: the shares below are worked out from the books as they will be posted to.
+  await ledger.settle(tx, orgId);
   const aside = `dispute:${grantId}`;
   let steps = purchase.reversal_steps;
 

@@ -5,7 +5,10 @@ export type Kind = 'included' | 'promotional' | 'purchased';
 const burnOrder: readonly Kind[] = ['included', 'promotional', 'purchased'];
 
 interface ModelGrant {
+  /** Only where another part has to name it. */
+  readonly id: string;
   readonly kind: Kind;
+  readonly from: number;
   readonly expires: number;
   free: number;
   held: number;
@@ -60,10 +63,22 @@ export class LedgerModel {
       : [0, of('promotional') + included, of('purchased'), held, this.debt];
   }
 
-  grant(kind: Kind, amount: number, expires: number): Outcome {
+  grant(kind: Kind, amount: number, expires: number, id = '', from = this.now): Outcome {
     const paidBack = Math.min(this.debt, amount);
     this.debt -= paidBack;
-    this.grants.push({ kind, expires, free: amount - paidBack, held: 0 });
+    this.grants.push({ id, kind, from, expires, free: amount - paidBack, held: 0 });
+    return 'done';
+  }
+
+  /** Of one grant, and what it has not got becomes debt; or, below zero, given back to it, debt first. */
+  takeBack(id: string, amount: number): Outcome {
+    const grant = this.grants.find(each => each.id === id);
+    if (!grant) {
+      return 'unknown_grant';
+    }
+    const moved = amount > 0 ? Math.min(grant.free, amount) : amount + Math.min(this.debt, -amount);
+    grant.free -= moved;
+    this.debt += amount - moved;
     return 'done';
   }
 
@@ -165,8 +180,8 @@ export class LedgerModel {
         this.next = nextAnchor(new Date(due), this.plan.anchorDay).getTime();
         const rolled = Math.min(unused, this.plan.cap);
         this.expired -= rolled;
-        this.grant('included', rolled, this.next);
-        this.grant('included', this.plan.included, this.next);
+        this.grant('included', rolled, this.next, '', due);
+        this.grant('included', this.plan.included, this.next, '', due);
       }
     }
     this.now = now;
@@ -201,8 +216,13 @@ export class LedgerModel {
   #take(amount: number): { grant: ModelGrant; amount: number }[] {
     let rest = amount;
     const inOrder = this.grants
-      .filter(({ free }) => free > 0)
-      .sort((a, b) => burnOrder.indexOf(a.kind) - burnOrder.indexOf(b.kind) || sign(a.expires, b.expires));
+      .filter(({ free, from }) => free > 0 && from <= this.now)
+      .sort(
+        (a, b) =>
+          burnOrder.indexOf(a.kind) - burnOrder.indexOf(b.kind) ||
+          sign(a.expires, b.expires) ||
+          sign(a.id, b.id),
+      );
     return inOrder.flatMap(grant => {
       const taken = Math.min(grant.free, rest);
       rest -= taken;
@@ -213,7 +233,7 @@ export class LedgerModel {
 }
 
 /** Infinity minus Infinity is no number, so ends are compared and not subtracted. */
-const sign = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
+const sign = <T extends number | string>(a: T, b: T): number => (a === b ? 0 : a < b ? -1 : 1);
 
 function lastDay(now: number, anchorDay: number): number {
   // The first anchor after a month before now is the last one before it, or the one after that.
