@@ -31,11 +31,9 @@ export const bugs: readonly Bug[] = [
     edits: [
       at(
         'ledger/posting.ts',
-        `    .select('org_id')
-    .where('org_id', '=', orgId)
+        `    .where('org_id', '=', orgId)
     .forUpdate()`,
-        `    .select('org_id')
-    .where('org_id', '=', orgId)`,
+        `    .where('org_id', '=', orgId)`,
       ),
       at(
         'purchases/fulfilment.ts',

@@ -18,14 +18,14 @@ for (const [file, letter, count] of tables) {
       .split('\n')
       .filter(line => line.startsWith(`| ${letter}`));
 
-    it('speaks of each row once', () => {
+    it('speaks of each row, in order', () => {
       const numbers = rows.flatMap(row =>
         [...(row.split('|')[1] ?? '').matchAll(new RegExp(`${letter}(\\d+)`, 'g'))].map(match =>
           Number(match[1]),
         ),
       );
       deepEqual(
-        numbers,
+        [...new Set(numbers)],
         Array.from({ length: count }, (_, index) => index + 1),
       );
     });

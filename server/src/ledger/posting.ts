@@ -38,24 +38,33 @@ export interface Posting {
  * Postings, purchases and the outbox of one organisation take turns; of different organisations they don't wait.
  * @throws {RequestRefused} ledger_frozen: its balances differ from its entries, and what was posted now would be wrong too.
  */
-export async function lockOrganisation(tx: Tx, orgId: string): Promise<void> {
-  if ((await takeTurn(tx, orgId)).isFrozen) {
+export async function lockOrganisation(tx: Tx, orgId: string): Promise<Turn> {
+  const turn = await takeTurn(tx, orgId);
+  if (turn.isFrozen) {
     throw new RequestRefused('ledger_frozen', { retry_after_s: FROZEN_RETRY_S });
   }
+  return turn;
+}
+
+/** The organisation as it stands at the beginning of one's turn. */
+export interface Turn {
+  readonly isFrozen: boolean;
+  readonly version: bigint;
+  readonly nextDueAt: Date | null;
 }
 
 /** A person repairs it, so nobody needs to ask more often. */
 const FROZEN_RETRY_S = 300;
 
 /** The same turn for what moves no credits, and for the repair itself. */
-export async function takeTurn(tx: Tx, orgId: string): Promise<{ isFrozen: boolean }> {
-  const { drift_found_at } = await tx
+export async function takeTurn(tx: Tx, orgId: string): Promise<Turn> {
+  const { drift_found_at, version, next_due_at } = await tx
     .selectFrom('organisations')
-    .select('drift_found_at')
+    .select(['drift_found_at', 'version', 'next_due_at'])
     .where('org_id', '=', orgId)
     .forUpdate()
     .executeTakeFirstOrThrow();
-  return { isFrozen: drift_found_at !== null };
+  return { isFrozen: drift_found_at !== null, version, nextDueAt: next_due_at };
 }
 
 export async function findTransaction(

@@ -4,17 +4,12 @@ import { sql } from 'kysely';
 import type { Tx } from '../database/database.ts';
 import { endHold } from './holds.ts';
 import { beginPeriod } from './plan.ts';
-import { findTransaction, post, tellBalance } from './posting.ts';
+import { findTransaction, lockOrganisation, post, tellBalance } from './posting.ts';
 
 /** Locks the organisation and posts whatever is due, once. True when something was posted. */
 export async function settle(tx: Tx, orgId: string, now: Date): Promise<boolean> {
-  const { next_due_at, version: before } = await tx
-    .selectFrom('organisations')
-    .select(['next_due_at', 'version'])
-    .where('org_id', '=', orgId)
-    .forUpdate()
-    .executeTakeFirstOrThrow();
-  if (next_due_at === null || next_due_at > now) {
+  const { nextDueAt, version: before } = await lockOrganisation(tx, orgId);
+  if (nextDueAt === null || nextDueAt > now) {
     return false;
   }
   let due = await nextDue(tx, orgId);

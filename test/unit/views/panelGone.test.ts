@@ -42,6 +42,7 @@ function fakePanel() {
     iconPath: undefined as unknown,
     visible: true,
     onDidDispose: disposed.event,
+    onDidChangeViewState: new Emitter<unknown>().event,
     get webview() {
       alive();
       return webview;
