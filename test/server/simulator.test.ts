@@ -19,7 +19,7 @@ describe('random schedules of everything that can happen', function () {
   after(() => database.close());
 
   it(`I1 I2 I3 I4 I5 I6 I7 I8 T27 T28 T29 T30 F55 F56 F57 F60 F61 keep every rule: ${SCHEDULES} from seed ${SEED} on`, async () => {
-    const failure = await simulate({
+    const { failure } = await simulate({
       database,
       schedules: SCHEDULES,
       seed: SEED,

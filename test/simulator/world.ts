@@ -64,6 +64,26 @@ interface Payment {
   readonly disputes: { minor: number; state: 'inquiry' | 'open' | 'won' | 'lost'; withdrawn: boolean }[];
 }
 
+/** What happened in schedules that kept every rule. */
+export interface Counts {
+  readonly operations: number;
+  /** Crashes and broken connections that came to pass; one drawn for a step that is never reached does not count. */
+  readonly faults: number;
+  /** Paid, whatever became of it afterwards. */
+  readonly payments: number;
+  /** Purchases in the ledgers. */
+  readonly credits: number;
+}
+
+export const none: Counts = { operations: 0, faults: 0, payments: 0, credits: 0 };
+
+export const plus = (a: Counts, b: Counts): Counts => ({
+  operations: a.operations + b.operations,
+  faults: a.faults + b.faults,
+  payments: a.payments + b.payments,
+  credits: a.credits + b.credits,
+});
+
 export class World {
   readonly #database: Database;
   readonly #stripe: StripeDouble;
@@ -79,6 +99,8 @@ export class World {
   #latest = START;
   #ids = 0;
   #counter = 0;
+  #operations = 0;
+  #faults = 0;
 
   private constructor(database: Database) {
     this.#database = database;
@@ -103,6 +125,16 @@ export class World {
     return world;
   }
 
+  get counts(): Counts {
+    const transactions = [...this.#books.seen.values()].flatMap(seen => seen.transactions);
+    return {
+      operations: this.#operations,
+      faults: this.#faults,
+      payments: this.#paymentsThat('paid').length,
+      credits: transactions.filter(({ type }) => type === 'purchase').length,
+    };
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#nodes.map(node => node.stop()));
   }
@@ -110,6 +142,8 @@ export class World {
   /** One operation, and the rules after it. */
   async step(operation: Operation): Promise<void> {
     await this.#do(operation);
+    this.#operations++;
+    this.#faults += this.#nodes.filter(({ hasBroken }) => hasBroken).length;
     await this.#revive();
     await this.#check();
   }
