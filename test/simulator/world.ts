@@ -387,7 +387,8 @@ export class World {
             if (answer.statusCode === 200 && !answer.json().duplicate) {
               // The gateway's clock is its own affair: a hold lasts as long as was asked for, by the server's.
               const { created_at, expires_at } = answer.json();
-              assert.equal(Date.parse(expires_at) - Date.parse(created_at), seconds * SECOND);
+              const lasts = Date.parse(expires_at) - Date.parse(created_at);
+              assert.equal(lasts, seconds * SECOND, 'a hold lasts as long as was asked for');
             }
           }),
         );
@@ -450,6 +451,9 @@ export class World {
       // What a client says of itself has no say.
       'x-credits-role': 'admin',
     });
+    if (!node.hasBroken && !node.isGone) {
+      assert.equal(answer.statusCode === 403, !isAdmin, `I8 the role of now decides: ${answer.statusCode}`);
+    }
     const named = `${it.who} ${key}`;
     // Stripe makes no page that would be open for less than 30 minutes, as is one of an order that was cut off long ago.
     const mayBeTooShort = this.#ahead < -SECOND * 1_000 || org.cutOff.has(named);
