@@ -3,8 +3,7 @@
 // A failing schedule is printed with its seed, and runs again with --seed N --schedules 1.
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { DEFAULT_OPERATIONS } from '../test/simulator/run.ts';
-import { simulateInParallel } from '../test/simulator/workers.ts';
+import { DEFAULT_OPERATIONS, simulateInParallel } from '../test/simulator/workers.ts';
 import { readOptions, readWhole, runScript } from './support/script.ts';
 
 await runScript(async () => {

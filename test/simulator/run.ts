@@ -1,9 +1,7 @@
-// Runs schedules one after another, and makes a failing one short enough to be read.
+// Runs a schedule, and makes a failing one short enough to be read.
 import type { Database } from '../../server/src/database/database.ts';
 import { type Operation, schedule } from './operations.ts';
-import { type Counts, none, plus, World } from './world.ts';
-
-export const DEFAULT_OPERATIONS = 200;
+import { type Counts, World } from './world.ts';
 
 export interface Failure {
   readonly seed: number;
@@ -12,36 +10,25 @@ export interface Failure {
   readonly operations: readonly Operation[];
 }
 
-export interface Outcome {
-  /** Of the schedules that were run to their end. */
-  readonly counts: Counts;
-  readonly failure?: Failure;
-}
-
 export interface Run {
+  /** Emptied first. */
   readonly database: Database;
-  readonly schedules: number;
-  /** Of the first schedule; the next one has the next number. */
   readonly seed: number;
-  readonly operations?: number;
+  readonly operations: number;
   /** How many times a failing schedule is run again to make it shorter. */
-  readonly shortenings?: number;
+  readonly shortenings: number;
 }
 
-/** Up to the first failure, if there is one. */
-export async function simulate(run: Run): Promise<Outcome> {
-  let counts = none;
-  for (let seed = run.seed; seed < run.seed + run.schedules; seed++) {
-    const operations = schedule(seed, run.operations ?? DEFAULT_OPERATIONS);
-    const lived = await live(run.database, operations);
-    if (lived.error !== undefined) {
-      const short = await shorten(run.database, operations, run.shortenings ?? 40);
-      const failure = { seed, error: short.error ?? lived.error, operations: short.operations };
-      return { counts, failure };
-    }
-    counts = plus(counts, lived.counts);
+/** Runs the schedule of a seed. */
+export async function simulate(run: Run): Promise<{ counts: Counts; failure?: Failure }> {
+  const operations = schedule(run.seed, run.operations);
+  const { counts, error } = await live(run.database, operations);
+  if (error === undefined) {
+    return { counts };
   }
-  return { counts };
+  const short = await shorten(run.database, operations, run.shortenings);
+  const failure = { seed: run.seed, error: short.error ?? error, operations: short.operations };
+  return { counts, failure };
 }
 
 /** A schedule from an empty database on. What went wrong, or nothing. */
@@ -92,7 +79,7 @@ async function shorten(
   return { operations, error };
 }
 
-export function describeFailure({ seed, error, operations }: Failure, of = DEFAULT_OPERATIONS): string {
+export function describeFailure({ seed, error, operations }: Failure, of: number): string {
   return [
     `Seed ${seed} broke a rule, and does so again with --seed ${seed} --schedules 1 --operations ${of}:`,
     error instanceof Error ? (error.stack ?? error.message) : String(error),

@@ -7,7 +7,7 @@ const database = await openInMemory();
 const answer = (what: Answer): void => void process.send?.(what);
 
 process.on('message', ({ seed, operations, shortenings }: Task) => {
-  void simulate({ database, schedules: 1, seed, operations, shortenings }).then(({ counts, failure }) =>
+  void simulate({ database, seed, operations, shortenings }).then(({ counts, failure }) =>
     answer({ seed, counts, ...(failure && { failure: describeFailure(failure, operations) }) }),
   );
 });

@@ -3,6 +3,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { type Counts, none, plus } from './world.ts';
 
+export const DEFAULT_OPERATIONS = 200;
+
 export interface Task {
   readonly seed: number;
   readonly operations: number;
