@@ -517,4 +517,12 @@ export const mutants: readonly Mutant[] = [
     test: 'test/unit/views/panelGone.test.ts',
     title: 'F29 raises nothing where a message is refused',
   },
+  {
+    row: 'F68 a delay below the limit',
+    file: 'server/src/app.ts',
+    from: '    sampleInterval: Math.max(SECOND_MS, 2 * config.maxEventLoopDelayMs),\n',
+    to: '',
+    test: 'test/server/browserAndPressure.test.ts',
+    title: 'turns nobody away for delays below the limit',
+  },
 ];
