@@ -70,6 +70,8 @@ if (sandbox) {
   for (const part of [
     'package.json',
     'package.nls.json',
+    'package.nls.de.json',
+    'package.nls.ja.json',
     'README.md',
     'CHANGELOG.md',
     'LICENSE',
