@@ -1,6 +1,7 @@
 // Every sentence people read is in the bundles, and each language has all of them.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type Bundle,
   bundleFile,
@@ -106,6 +107,14 @@ function isProse(text: string, before: string): boolean {
     (isShown ? /\p{L}{2}/u : /\p{L}{2},? \p{L}{2}/u).test(text.replaceAll(/\(command:[\w.]+\)/g, ''))
   );
 }
+
+it('the pictures of the walkthrough have figures, and no words to translate', () => {
+  const folder = inRoot('media/walkthrough');
+  for (const name of readdirSync(folder)) {
+    const said = readFileSync(join(folder, name), 'utf8').replaceAll(/<[^>]*>/g, '');
+    assert.doesNotMatch(said, /\p{L}/u, name);
+  }
+});
 
 describe('the languages', () => {
   it('are those whose files are there, and the manifest says where', () => {
