@@ -219,7 +219,9 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
       faults.push(`the page is ${scrollWidth} px wide in a window of ${clientWidth}`);
     }
     const texts: { text: string; node: Node; box: DOMRect }[] = [];
-    const visit = (node: Node): void => {
+    /** `seen`: the box of what cuts this and can be read in full on hover; lines below it are not there for the eye. */
+    const visit = (node: Node, seen?: DOMRect): void => {
+      let inside = seen;
       if (node instanceof Element) {
         const style = getComputedStyle(node);
         const isHidden =
@@ -234,7 +236,9 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
         const cuts = style.overflowX !== 'visible' || style.overflowY !== 'visible';
         const isCut = node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1;
         const isPlain = node !== document.documentElement && node !== document.body;
-        if (cuts && isCut && isPlain && !node.hasAttribute('title') && node.clientWidth > 0) {
+        if (cuts && isCut && node.hasAttribute('title')) {
+          inside = node.getBoundingClientRect();
+        } else if (cuts && isCut && isPlain && node.clientWidth > 0) {
           faults.push(
             `cut off: ${node.tagName.toLowerCase()}.${node.className} "${short(node.textContent ?? '')}"`,
           );
@@ -244,16 +248,19 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
         const range = document.createRange();
         range.selectNodeContents(node);
         for (const box of range.getClientRects()) {
-          if (box.width > 0 && box.height > 0) {
+          const isSeen = !inside || (box.top < inside.bottom - 1 && box.left < inside.right - 1);
+          if (isSeen && box.width > 0 && box.height > 0) {
             texts.push({ text: short(node.textContent ?? ''), node, box });
           }
         }
       }
       const { childNodes } = node instanceof Element && node.shadowRoot ? node.shadowRoot : node;
       // Slotted text belongs to the element, not to its shadow.
-      const inside =
+      const parts =
         node instanceof Element && node.shadowRoot ? [...childNodes, ...node.childNodes] : childNodes;
-      inside.forEach(visit);
+      for (const part of parts) {
+        visit(part, inside);
+      }
     };
     visit(document.body);
     for (const { text, box } of texts) {
