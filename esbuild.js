@@ -6,7 +6,7 @@
 //   --sandbox     writes a loadable extension to out/sandbox/extension/, which takes its sign-in from the environment
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { context } from 'esbuild';
 
@@ -69,7 +69,7 @@ if (sandbox) {
   await mkdir(target, { recursive: true });
   for (const part of [
     'package.json',
-    'package.nls.json',
+    ...(await readdir('.')).filter(name => name.startsWith('package.nls.')),
     'README.md',
     'CHANGELOG.md',
     'LICENSE',

@@ -8,6 +8,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { PanelState, RecordsView } from '../../protocol/messages.ts';
 import { panelHtml } from '../../src/views/panelHtml.ts';
 import { type GalleryState, nowMs } from '../../test/gallery/states.ts';
+import { type Bundle, englishBundle, type Language, pseudoBundle, readTranslation } from './l10n.ts';
 import { inRoot, root } from './places.ts';
 import { startProgram } from './processes.ts';
 
@@ -31,6 +32,26 @@ export interface CapturedTheme {
 
 const nonce = 'gallery';
 
+/** What the page's sentences are in, and its figures. */
+export interface GalleryLanguage {
+  readonly locale: string;
+  readonly words: Bundle | undefined;
+}
+
+const english: GalleryLanguage = { locale: 'en', words: undefined };
+
+export function galleryLanguage(name: 'en' | 'qps' | Language): GalleryLanguage {
+  switch (name) {
+    case 'en':
+      return english;
+    case 'qps':
+      // Japanese writes its dates without a letter that could pass for one of ours.
+      return { locale: 'ja', words: pseudoBundle(englishBundle()) };
+    default:
+      return { locale: name, words: readTranslation(name).bundle };
+  }
+}
+
 /** What the panel's speed is held against. */
 const emptyPage = '<!doctype html><title>Empty</title><main><h1>Empty</h1><button>Buy</button></main>';
 
@@ -50,7 +71,7 @@ export async function buildPage(): Promise<void> {
   }
 }
 
-export async function openGallery(browser: Browser): Promise<Gallery> {
+export async function openGallery(browser: Browser, language = english): Promise<Gallery> {
   const captured = JSON.parse(readFileSync(themesFile, 'utf8')) as Record<ThemeName, CapturedTheme>;
   let html = '';
   const server = createServer((request, response) => {
@@ -83,11 +104,11 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
       await page.clock.setFixedTime(nowMs);
     }
     await page.addInitScript(likeTheEditor, { theme: captured[theme], draft: shown.draft ?? null });
-    html = pageHtml(shown.state, origin);
+    html = pageHtml(inLanguage(shown.state, language), origin, language);
     await page.goto(origin);
     await page.locator('main h1').waitFor();
     if (shown.records) {
-      await sendRecords(page, shown.records);
+      await sendRecords(page, inLanguage(shown.records, language));
     }
     return page;
   };
@@ -115,7 +136,19 @@ export async function drawn(page: Page): Promise<void> {
   );
 }
 
-export function pageHtml(state: PanelState, origin: string): string {
+/** The state as a host of that language would have made it: its own sentences are in words of that language too. */
+function inLanguage<T extends PanelState | RecordsView>(view: T, { locale, words }: GalleryLanguage): T {
+  const json = JSON.stringify(view, (key, value: unknown) => {
+    if (key === 'locale') {
+      return words ? locale : value;
+    }
+    const isSentence = ['reason', 'text', 'problem', 'role'].includes(key) && typeof value === 'string';
+    return isSentence ? (words?.[value] ?? value) : value;
+  });
+  return JSON.parse(json) as T;
+}
+
+export function pageHtml(state: PanelState, origin: string, { locale, words } = english): string {
   return panelHtml({
     state,
     nonce,
@@ -123,6 +156,8 @@ export function pageHtml(state: PanelState, origin: string): string {
     script: `${origin}/panel.js`,
     style: `${origin}/panel.css`,
     title: 'Credits',
+    words,
+    language: words ? locale : 'en',
   });
 }
 
@@ -184,7 +219,9 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
       faults.push(`the page is ${scrollWidth} px wide in a window of ${clientWidth}`);
     }
     const texts: { text: string; node: Node; box: DOMRect }[] = [];
-    const visit = (node: Node): void => {
+    /** `seen`: the box of what cuts this and can be read in full on hover; lines below it are not there for the eye. */
+    const visit = (node: Node, seen?: DOMRect): void => {
+      let inside = seen;
       if (node instanceof Element) {
         const style = getComputedStyle(node);
         const isHidden =
@@ -199,7 +236,9 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
         const cuts = style.overflowX !== 'visible' || style.overflowY !== 'visible';
         const isCut = node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1;
         const isPlain = node !== document.documentElement && node !== document.body;
-        if (cuts && isCut && isPlain && !node.hasAttribute('title') && node.clientWidth > 0) {
+        if (cuts && isCut && node.hasAttribute('title')) {
+          inside = node.getBoundingClientRect();
+        } else if (cuts && isCut && isPlain && node.clientWidth > 0) {
           faults.push(
             `cut off: ${node.tagName.toLowerCase()}.${node.className} "${short(node.textContent ?? '')}"`,
           );
@@ -209,16 +248,19 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
         const range = document.createRange();
         range.selectNodeContents(node);
         for (const box of range.getClientRects()) {
-          if (box.width > 0 && box.height > 0) {
+          const isSeen = !inside || (box.top < inside.bottom - 1 && box.left < inside.right - 1);
+          if (isSeen && box.width > 0 && box.height > 0) {
             texts.push({ text: short(node.textContent ?? ''), node, box });
           }
         }
       }
       const { childNodes } = node instanceof Element && node.shadowRoot ? node.shadowRoot : node;
       // Slotted text belongs to the element, not to its shadow.
-      const inside =
+      const parts =
         node instanceof Element && node.shadowRoot ? [...childNodes, ...node.childNodes] : childNodes;
-      inside.forEach(visit);
+      for (const part of parts) {
+        visit(part, inside);
+      }
     };
     visit(document.body);
     for (const { text, box } of texts) {

@@ -17,6 +17,7 @@ import type { Pending } from '../core/checkout.ts';
 import type { CreditsState } from '../core/creditsStore.ts';
 import type { Fetch, RecordsState } from '../core/records.ts';
 import { describeBlocked, describeError } from './describe.ts';
+import { roleText } from './text.ts';
 
 export interface PanelFacts {
   readonly state: CreditsState;
@@ -41,7 +42,7 @@ export function panelState(facts: PanelFacts): PanelState {
     kind: 'signedIn',
     locale,
     orgName: account.orgName,
-    role: account.role,
+    role: roleText(account.role),
     personName: account.personName,
     serverHost: hostOf(account.serverUrl) ?? account.serverUrl,
     testMode: options !== undefined && options.payment_mode !== 'live',

@@ -2,8 +2,12 @@
 import { Emitter } from '../../src/core/event.ts';
 
 export const l10n = {
+  /** Of another language, as the editor hands it over; a test that sets it takes it away again. */
+  bundle: undefined as Readonly<Record<string, string>> | undefined,
   t: (message: string, ...parts: ReadonlyArray<string | number>) =>
-    message.replaceAll(/\{(\d+)\}/g, (whole, index: string) => String(parts[Number(index)] ?? whole)),
+    (l10n.bundle?.[message] ?? message).replaceAll(/\{(\d+)\}/g, (whole, index: string) =>
+      String(parts[Number(index)] ?? whole),
+    ),
 };
 
 export class Uri {

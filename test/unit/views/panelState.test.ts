@@ -163,7 +163,7 @@ describe("the panel's state", () => {
 });
 
 describe("the panel's page", () => {
-  const html = (name = 'Engines') => {
+  const html = (name = 'Engines', words?: Record<string, string>) => {
     const made = panelState({
       state: {
         account: { ...account, orgName: name },
@@ -185,6 +185,8 @@ describe("the panel's page", () => {
       script: 'https://file/panel.js',
       style: 'https://file/panel.css',
       title: 'Credits',
+      words,
+      language: 'en',
     });
   };
 
@@ -222,4 +224,14 @@ describe("the panel's page", () => {
       equal((JSON.parse(embedded) as { orgName: string }).orgName, name);
     });
   }
+
+  it('T7 carries the words of another language as data', () => {
+    const words = { Credits: '</script><img src=x>' };
+    const page = html('Engines', words);
+    equal(page.match(/<\/script>/g)?.length, 3);
+    ok(!page.includes('<img'));
+    const embedded = /id="credits-words">(.*?)<\/script>/s.exec(page)?.[1];
+    ok(embedded);
+    deepEqual(JSON.parse(embedded), words);
+  });
 });
