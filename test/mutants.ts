@@ -517,4 +517,28 @@ export const mutants: readonly Mutant[] = [
     test: 'test/unit/views/panelGone.test.ts',
     title: 'F29 raises nothing where a message is refused',
   },
+  {
+    row: 'T9 receipts and billing pages are on the list',
+    file: 'src/views/billing.ts',
+    from: 'readCheckoutAddress(url, allowedOrigins(serverUrl))',
+    to: "readCheckoutAddress(url, new Set([URL.canParse(url) ? new URL(url).origin : '', ...allowedOrigins(serverUrl)]))",
+    test: 'test/unit/views/billing.test.ts',
+    title: 'T9 does not open ',
+  },
+  {
+    row: 'T7 no formula in exported usage',
+    file: 'src/views/exportUsage.ts',
+    from: "? `'${text}` : text;",
+    to: '? text : text;',
+    test: 'test/unit/views/exportUsage.test.ts',
+    title: 'as text, not as a formula',
+  },
+  {
+    row: 'T20 billing is offered to whom it is open',
+    file: 'server/src/purchases/purchases.ts',
+    from: "        may(member.role, 'manage_billing') &&\n",
+    to: '',
+    test: 'test/server/access.test.ts',
+    title: 'tells a member why not, and whom to ask',
+  },
 ];
