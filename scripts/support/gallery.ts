@@ -12,8 +12,8 @@ import { inRoot, root } from './places.ts';
 import { startProgram } from './processes.ts';
 
 export const themes = {
-  dark: 'Default Dark Modern',
-  light: 'Default Light Modern',
+  dark: 'Dark Modern',
+  light: 'Light Modern',
   'hc-dark': 'Default High Contrast',
   'hc-light': 'Default High Contrast Light',
 } as const;
