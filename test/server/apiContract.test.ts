@@ -61,11 +61,17 @@ const documented: Name[] = [...operations.values()].flatMap(({ id, responses }) 
   }),
 );
 
+const identityProvider = { OIDC_ISSUERS: 'https://sso.example', OIDC_CLIENT_ID: 'credits-editor' };
+
 /** Documented for what is to come, and not to be had yet; each with the reason. */
 const cannotHappen: Record<Name, string> = {
   'getBalance 403 insufficient_scope': 'every kind of token may read the balance',
   'getMeta 500 internal_error': 'asks nothing that could fail',
   'getMeta 503 unavailable': 'asks nothing that could fail',
+  'getProtectedResource 500 internal_error': 'asks nothing that could fail',
+  'getProtectedResource 503 unavailable': 'asks nothing that could fail',
+  'getMe 403 insufficient_scope':
+    'for a token that is for nothing here: only a provider’s can be, see identity.test.ts',
 };
 
 describe('the API as documented', function () {
@@ -77,23 +83,29 @@ describe('the API as documented', function () {
 
   let house: House;
   let withoutPayments: House;
+  /** One request a minute, and no more. */
+  let hurried: House;
   let stripe: StripeSide;
   let org: Org;
   let url: string;
   let urlWithoutPayments: string;
+  let urlHurried: string;
   let failure: (() => Error) | undefined;
 
   before(async () => {
     const database = failing(await sharedDatabase(), () => failure?.());
-    ({ house, stripe } = await houseWithStripe({ database }));
+    ({ house, stripe } = await houseWithStripe({ database, environment: identityProvider }));
     withoutPayments = await House.build();
+    hurried = await House.build({ environment: { ...identityProvider, RATE_LIMIT_PER_MINUTE: '1' } });
     url = await house.app.listen({ port: 0, host: '127.0.0.1' });
     urlWithoutPayments = await withoutPayments.app.listen({ port: 0, host: '127.0.0.1' });
+    urlHurried = await hurried.app.listen({ port: 0, host: '127.0.0.1' });
     org = await house.org();
   });
   after(async () => {
     await house?.close();
     await withoutPayments?.close();
+    await hurried?.close();
   });
 
   const matches = (schema: object, value: unknown, what: string): void => {
@@ -184,6 +196,45 @@ describe('the API as documented', function () {
     await house.deliver(sessionEvent(id));
     return purchase;
   };
+  const memberId = () => `usr_Max_${org.id.slice('org_'.length)}`;
+  const adminId = () => `usr_Ada_${org.id.slice('org_'.length)}`;
+  const budget = { limit_ucr: 0, period: 'month' };
+  const teamMade = async (): Promise<{ team: string }> => {
+    const made = await ask('createTeam 201', { body: { name: `Team ${count++}` } });
+    return { team: ((await made.json()) as { id: string }).id };
+  };
+  const signInReturn = () => ({
+    state: `state-${count++}`.padEnd(43, 's'),
+    callback_uri: 'vscode://studio-credits.code-studio-credits/signed-in',
+  });
+  const token = { name: 'Script', scopes: ['credits:read'], expires_in_days: 30 };
+  /** As the API makes them, until it makes no more. */
+  const tooMany = async (path: string): Promise<void> => {
+    for (let status = 201; status === 201; ) {
+      status = (await house.post(path, org.admin, token)).statusCode;
+    }
+  };
+  const inAnotherOrganisation = async (work: () => Promise<unknown>): Promise<void> => {
+    const before = org;
+    org = await house.org();
+    try {
+      await work();
+    } finally {
+      org = before;
+    }
+  };
+  /** An organisation whose balances differ from its entries, as the books' check would leave it. */
+  const frozen = (prepare: () => Promise<Asked>, name: Name) => () =>
+    inAnotherOrganisation(async () => {
+      const asked = await prepare();
+      const drift = { drift_found_at: house.clock.now() };
+      await house.database.query
+        .updateTable('organisations')
+        .set(drift)
+        .where('org_id', '=', org.id)
+        .execute();
+      await ask(name, asked);
+    });
   /** Whose token an operation takes: those of gateways, and those of people. */
   const ofServices = new Set(['postUsage', 'createHold', 'finalizeHold', 'releaseHold']);
   const caller = (id: string) => (ofServices.has(id) ? org.service : org.admin);
@@ -371,6 +422,117 @@ describe('the API as documented', function () {
       ),
   };
 
+  Object.assign(ways, {
+    'getProtectedResource 200': () => ask('getProtectedResource 200'),
+    'getProtectedResource 404 not_found': () =>
+      ask('getProtectedResource 404 not_found', { at: urlWithoutPayments }),
+    'createSignInReturn 201': () => ask('createSignInReturn 201', { body: signInReturn() }),
+    'createSignInReturn 404 not_found': () =>
+      ask('createSignInReturn 404 not_found', { body: signInReturn(), at: urlWithoutPayments }),
+    'createSignInReturn 422 return_uri_not_allowed': () =>
+      ask('createSignInReturn 422 return_uri_not_allowed', {
+        body: { ...signInReturn(), callback_uri: 'https://elsewhere.example/' },
+      }),
+    'createSignInReturn 429 rate_limited': async () => {
+      await ask('createSignInReturn 201', { body: signInReturn(), at: urlHurried });
+      await ask('createSignInReturn 429 rate_limited', { body: signInReturn(), at: urlHurried });
+    },
+    'listMyTokens 200': () => ask('listMyTokens 200'),
+    'createMyToken 201': () => ask('createMyToken 201', { body: token }),
+    'createMyToken 403 insufficient_role': () =>
+      inAnotherOrganisation(async () => {
+        await house.database.query.deleteFrom('memberships').where('principal_id', '=', adminId()).execute();
+        await ask('createMyToken 403 insufficient_role', { body: token });
+      }),
+    'createMyToken 409 too_many_tokens': () =>
+      inAnotherOrganisation(async () => {
+        await tooMany('/v1/me/tokens');
+        await ask('createMyToken 409 too_many_tokens', { body: token });
+      }),
+    'revokeMyToken 204': async () => {
+      const made = (await (await ask('createMyToken 201', { body: token })).json()) as { id: string };
+      await ask('revokeMyToken 204', { path: { token: made.id } });
+    },
+    'listTokens 200': () => ask('listTokens 200'),
+    'createToken 201': () => ask('createToken 201', { body: token }),
+    'createToken 409 too_many_tokens': () =>
+      inAnotherOrganisation(async () => {
+        await tooMany(`/v1/orgs/${org.id}/tokens`);
+        await ask('createToken 409 too_many_tokens', { body: token });
+      }),
+    'revokeToken 204': async () => {
+      const made = (await (await ask('createToken 201', { body: token })).json()) as { id: string };
+      await ask('revokeToken 204', { path: { token: made.id } });
+    },
+    'createPurchase 503 ledger_frozen': frozen(
+      async () => ({ body: order, headers: key() }),
+      'createPurchase 503 ledger_frozen',
+    ),
+    'cancelPurchase 503 ledger_frozen': frozen(
+      async () => ({ path: { purchase: (await bought()).id } }),
+      'cancelPurchase 503 ledger_frozen',
+    ),
+    'postUsage 503 ledger_frozen': frozen(async () => use(1_000), 'postUsage 503 ledger_frozen'),
+    'createHold 503 ledger_frozen': frozen(
+      async () => ({
+        token: org.service,
+        body: { hold_id: `hold-${count++}`, amount_ucr: 1_000, expires_in_s: 60 },
+      }),
+      'createHold 503 ledger_frozen',
+    ),
+    'finalizeHold 503 ledger_frozen': frozen(
+      async () => ({ ...(await held()), body: { amount_ucr: 500 } }),
+      'finalizeHold 503 ledger_frozen',
+    ),
+    'releaseHold 503 ledger_frozen': frozen(held, 'releaseHold 503 ledger_frozen'),
+    'createHold 402 budget_exceeded': () =>
+      inAnotherOrganisation(async () => {
+        await ask('setMemberBudget 200', { path: { member: memberId() }, body: budget });
+        await ask('createHold 402 budget_exceeded', {
+          token: org.service,
+          body: { hold_id: `hold-${count++}`, amount_ucr: 1_000, expires_in_s: 60, user_id: memberId() },
+        });
+      }),
+    'listMembers 200': () => ask('listMembers 200'),
+    'setRole 204': () =>
+      inAnotherOrganisation(() =>
+        ask('setRole 204', { path: { member: memberId() }, body: { role: 'team_lead' } }),
+      ),
+    'setRole 404 member_not_found': () => ask('setRole 404 member_not_found', { body: { role: 'user' } }),
+    'setRole 409 last_admin': () =>
+      ask('setRole 409 last_admin', { path: { member: adminId() }, body: { role: 'user' } }),
+    'setMemberBudget 200': () =>
+      inAnotherOrganisation(() => ask('setMemberBudget 200', { path: { member: memberId() }, body: budget })),
+    'setMemberBudget 404 member_not_found': () =>
+      ask('setMemberBudget 404 member_not_found', { body: budget }),
+    'liftMemberBudget 204': () => ask('liftMemberBudget 204', { path: { member: memberId() } }),
+    'listTeams 200': () => ask('listTeams 200'),
+    'createTeam 201': teamMade,
+    'renameTeam 204': async () =>
+      ask('renameTeam 204', { path: await teamMade(), body: { name: 'Renamed' } }),
+    'renameTeam 404 team_not_found': () =>
+      ask('renameTeam 404 team_not_found', { body: { name: 'Nobody’s' } }),
+    'deleteTeam 204': async () => ask('deleteTeam 204', { path: await teamMade() }),
+    'putIntoTeam 204': async () =>
+      ask('putIntoTeam 204', { path: { ...(await teamMade()), member: memberId() } }),
+    'putIntoTeam 404 member_not_found': async () =>
+      ask('putIntoTeam 404 member_not_found', { path: await teamMade() }),
+    'takeFromTeam 204': async () => {
+      const path = { ...(await teamMade()), member: memberId() };
+      await ask('putIntoTeam 204', { path });
+      await ask('takeFromTeam 204', { path });
+    },
+    'takeFromTeam 404 member_not_found': async () =>
+      ask('takeFromTeam 404 member_not_found', { path: await teamMade() }),
+    'setTeamBudget 200': async () => ask('setTeamBudget 200', { path: await teamMade(), body: budget }),
+    'setTeamBudget 404 team_not_found': () => ask('setTeamBudget 404 team_not_found', { body: budget }),
+    'liftTeamBudget 204': async () => ask('liftTeamBudget 204', { path: await teamMade() }),
+    'getSettings 200': () => ask('getSettings 200'),
+    'setSettings 200': () =>
+      ask('setSettings 200', { body: { low_balance_threshold_ucr: null, contact: null } }),
+    'listAlerts 200': () => ask('listAlerts 200'),
+  });
+
   /** What many operations refuse alike. */
   const alike: Record<string, (operation: Operation, name: Name) => Promise<unknown>> = {
     '401 unauthenticated': (_, name) => ask(name, { token: null }),
@@ -380,12 +542,20 @@ describe('the API as documented', function () {
     '404 org_not_found': (operation, name) =>
       ask(name, { ...fitting(operation), path: { org: 'org_nobodys' } }),
     '404 purchase_not_found': (_, name) => ask(name),
+    '404 member_not_found': (_, name) => ask(name),
+    '404 team_not_found': (_, name) => ask(name, { path: { member: memberId() } }),
+    '404 token_not_found': (_, name) => ask(name, { path: { token: `tok_${'0'.repeat(26)}` } }),
     '413 payload_too_large': (operation, name) =>
       ask(name, { ...fitting(operation), body: { event_id: 'e'.repeat(70_000) } }),
     '415 unsupported_media_type': (operation, name) =>
       ask(name, { ...fitting(operation), body: '<a/>', headers: { 'content-type': 'application/xml' } }),
     '422 validation_failed': (operation, name) =>
-      ask(name, operation.requestBody ? { ...fitting(operation), body: {} } : { query: { limit: '0' } }),
+      ask(
+        name,
+        operation.requestBody
+          ? { ...fitting(operation), body: {} }
+          : { query: { limit: '0' }, path: { token: 'no-id' } },
+      ),
     '500 internal_error': (operation, name) =>
       whileTheDatabaseFails(
         () => new Error('a bug'),
@@ -401,7 +571,7 @@ describe('the API as documented', function () {
   function fitting({ id, requestBody }: Operation): Asked {
     return {
       token: caller(id),
-      ...(requestBody && { body: {} }),
+      ...(requestBody && { body: id === 'createSignInReturn' ? signInReturn() : {} }),
       ...(id === 'getUsage' && { query: { group_by: 'day' } }),
       ...(id === 'receiveStripeEvent' && webhook(sessionEvent('cs_test_unknown'))),
     };

@@ -64,7 +64,7 @@ export class House {
     const unhurried = {
       RATE_LIMIT_PER_MINUTE: '1000000',
       RATE_LIMIT_SERVICE_PER_MINUTE: '1000000',
-      MAX_EVENT_LOOP_DELAY_MS: '60000',
+      MAX_EVENT_LOOP_DELAY_MS: '0',
     };
     const config = readConfig({ STRIPE_WEBHOOK_SECRETS: WEBHOOK_SECRET, ...unhurried, ...environment });
     const app = await buildApp({ config, database, clock: clock.now, ...options });
