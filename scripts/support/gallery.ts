@@ -179,12 +179,24 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
   return await page.evaluate(() => {
     const faults: string[] = [];
     const short = (text: string) => text.trim().replaceAll(/\s+/g, ' ').slice(0, 60);
+    const common = (one: DOMRect, other: DOMRect) => {
+      const left = Math.max(one.left, other.left);
+      const top = Math.max(one.top, other.top);
+      return new DOMRect(
+        left,
+        top,
+        Math.max(0, Math.min(one.right, other.right) - left),
+        Math.max(0, Math.min(one.bottom, other.bottom) - top),
+      );
+    };
     const { scrollWidth, clientWidth } = document.documentElement;
     if (scrollWidth > clientWidth) {
       faults.push(`the page is ${scrollWidth} px wide in a window of ${clientWidth}`);
     }
     const texts: { text: string; node: Node; box: DOMRect }[] = [];
-    const visit = (node: Node): void => {
+    /** @param seen what of the page its ancestors let be seen */
+    const visit = (node: Node, seen: DOMRect): void => {
+      let inside = seen;
       if (node instanceof Element) {
         const style = getComputedStyle(node);
         const isHidden =
@@ -204,11 +216,15 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
             `cut off: ${node.tagName.toLowerCase()}.${node.className} "${short(node.textContent ?? '')}"`,
           );
         }
+        if (cuts && isPlain) {
+          inside = common(seen, node.getBoundingClientRect());
+        }
       }
       if (node.nodeType === Node.TEXT_NODE && (node.textContent ?? '').trim() !== '') {
         const range = document.createRange();
         range.selectNodeContents(node);
-        for (const box of range.getClientRects()) {
+        for (const rect of range.getClientRects()) {
+          const box = common(rect, inside);
           if (box.width > 0 && box.height > 0) {
             texts.push({ text: short(node.textContent ?? ''), node, box });
           }
@@ -216,11 +232,13 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
       }
       const { childNodes } = node instanceof Element && node.shadowRoot ? node.shadowRoot : node;
       // Slotted text belongs to the element, not to its shadow.
-      const inside =
+      const within =
         node instanceof Element && node.shadowRoot ? [...childNodes, ...node.childNodes] : childNodes;
-      inside.forEach(visit);
+      for (const child of within) {
+        visit(child, inside);
+      }
     };
-    visit(document.body);
+    visit(document.body, new DOMRect(-1e6, -1e6, 2e6, 2e6));
     for (const { text, box } of texts) {
       if (box.right > clientWidth + 1 || box.left < -1) {
         faults.push(`outside the window: "${text}"`);
