@@ -148,7 +148,11 @@ async function capture(): Promise<void> {
     const workbench = await Workbench.open(stage.browser, seat);
     for (const theme of themeNames) {
       await step(`Reading ${themes[theme]}`, async () => {
-        await workbench.set({ 'window.autoDetectColorScheme': false, 'workbench.colorTheme': themes[theme] });
+        await workbench.set({
+          'window.autoDetectColorScheme': false,
+          'window.autoDetectHighContrast': false,
+          'workbench.colorTheme': themes[theme],
+        });
         await workbench.waitForStatus('the balance', text => /\d/.test(text), 60_000);
         await workbench.clickStatus();
         await workbench.panel.locator(`body.${kinds[theme]}`).waitFor();

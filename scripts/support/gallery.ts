@@ -13,8 +13,8 @@ import { inRoot, root } from './places.ts';
 import { startProgram } from './processes.ts';
 
 export const themes = {
-  dark: 'Default Dark Modern',
-  light: 'Default Light Modern',
+  dark: 'Dark Modern',
+  light: 'Light Modern',
   'hc-dark': 'Default High Contrast',
   'hc-light': 'Default High Contrast Light',
 } as const;
@@ -214,13 +214,23 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
   return await page.evaluate(() => {
     const faults: string[] = [];
     const short = (text: string) => text.trim().replaceAll(/\s+/g, ' ').slice(0, 60);
+    const common = (one: DOMRect, other: DOMRect) => {
+      const left = Math.max(one.left, other.left);
+      const top = Math.max(one.top, other.top);
+      return new DOMRect(
+        left,
+        top,
+        Math.max(0, Math.min(one.right, other.right) - left),
+        Math.max(0, Math.min(one.bottom, other.bottom) - top),
+      );
+    };
     const { scrollWidth, clientWidth } = document.documentElement;
     if (scrollWidth > clientWidth) {
       faults.push(`the page is ${scrollWidth} px wide in a window of ${clientWidth}`);
     }
     const texts: { text: string; node: Node; box: DOMRect }[] = [];
-    /** `seen`: the box of what cuts this and can be read in full on hover; lines below it are not there for the eye. */
-    const visit = (node: Node, seen?: DOMRect): void => {
+    /** @param seen what of the page its ancestors let be seen */
+    const visit = (node: Node, seen: DOMRect): void => {
       let inside = seen;
       if (node instanceof Element) {
         const style = getComputedStyle(node);
@@ -236,33 +246,34 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
         const cuts = style.overflowX !== 'visible' || style.overflowY !== 'visible';
         const isCut = node.scrollWidth > node.clientWidth + 1 || node.scrollHeight > node.clientHeight + 1;
         const isPlain = node !== document.documentElement && node !== document.body;
-        if (cuts && isCut && node.hasAttribute('title')) {
-          inside = node.getBoundingClientRect();
-        } else if (cuts && isCut && isPlain && node.clientWidth > 0) {
+        if (cuts && isCut && isPlain && !node.hasAttribute('title') && node.clientWidth > 0) {
           faults.push(
             `cut off: ${node.tagName.toLowerCase()}.${node.className} "${short(node.textContent ?? '')}"`,
           );
+        }
+        if (cuts && isPlain) {
+          inside = common(seen, node.getBoundingClientRect());
         }
       }
       if (node.nodeType === Node.TEXT_NODE && (node.textContent ?? '').trim() !== '') {
         const range = document.createRange();
         range.selectNodeContents(node);
-        for (const box of range.getClientRects()) {
-          const isSeen = !inside || (box.top < inside.bottom - 1 && box.left < inside.right - 1);
-          if (isSeen && box.width > 0 && box.height > 0) {
+        for (const rect of range.getClientRects()) {
+          const box = common(rect, inside);
+          if (box.width > 0 && box.height > 0) {
             texts.push({ text: short(node.textContent ?? ''), node, box });
           }
         }
       }
       const { childNodes } = node instanceof Element && node.shadowRoot ? node.shadowRoot : node;
       // Slotted text belongs to the element, not to its shadow.
-      const parts =
+      const within =
         node instanceof Element && node.shadowRoot ? [...childNodes, ...node.childNodes] : childNodes;
-      for (const part of parts) {
-        visit(part, inside);
+      for (const child of within) {
+        visit(child, inside);
       }
     };
-    visit(document.body);
+    visit(document.body, new DOMRect(-1e6, -1e6, 2e6, 2e6));
     for (const { text, box } of texts) {
       if (box.right > clientWidth + 1 || box.left < -1) {
         faults.push(`outside the window: "${text}"`);

@@ -72,6 +72,35 @@ export class MarkdownString {
   }
 }
 
+export class LanguageModelTextPart {
+  readonly value: string;
+
+  constructor(value: string) {
+    this.value = value;
+  }
+}
+
+export class LanguageModelToolResult {
+  readonly content: readonly unknown[];
+
+  constructor(content: readonly unknown[]) {
+    this.content = content;
+  }
+}
+
+export interface LanguageModelTool {
+  prepareInvocation(): unknown;
+  invoke(): LanguageModelToolResult;
+}
+
+/** Without `registerTool` as some editors are. */
+export const lm: { registerTool?: (name: string, tool: LanguageModelTool) => { dispose(): void } } = {
+  registerTool: (name, tool) => {
+    did.tools.set(name, tool);
+    return { dispose: () => did.tools.delete(name) };
+  },
+};
+
 export const StatusBarAlignment = { Left: 1, Right: 2 };
 export const ViewColumn = { Active: -1 };
 
@@ -104,6 +133,10 @@ export const did = {
   opened: [] as unknown[],
   clipboard: '',
   contexts: new Map<string, unknown>(),
+  /** What the status bar said for a while. */
+  passing: [] as string[],
+  /** Tools for language models, by name. */
+  tools: new Map<string, LanguageModelTool>(),
   /** By authentication provider: the labels of the accounts signed in. */
   accounts: new Map<string, string[]>(),
   settings: new Map<string, { globalValue?: unknown; workspaceValue?: unknown; defaultValue?: unknown }>(),
@@ -116,6 +149,8 @@ export const did = {
     this.opened = [];
     this.clipboard = '';
     this.contexts.clear();
+    this.passing = [];
+    this.tools.clear();
     this.settings.clear();
     this.accounts.clear();
     this.answer = () => undefined;
@@ -148,6 +183,7 @@ export const window = {
   showInformationMessage: show('info'),
   showWarningMessage: show('warning'),
   showErrorMessage: show('error'),
+  setStatusBarMessage: (text: string) => void did.passing.push(text),
   showQuickPick: async (items: readonly unknown[]) => did.pick(items),
   showInputBox: async (options: { validateInput?: (text: string) => unknown }) => did.type(options),
   createStatusBarItem: (id: string, alignment: number) => {

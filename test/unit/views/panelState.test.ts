@@ -118,6 +118,21 @@ describe("the panel's state", () => {
     equal(buying.kind === 'blocked' && buying.canAsk, false);
   });
 
+  it('T20 offers billing to whom the server lets, whatever it is that buying waits for', () => {
+    const rows = [
+      [{ can_manage_billing: true, can_purchase: false, blocked_reason: 'dispute_open' }, true],
+      [{ can_manage_billing: false, can_purchase: false, blocked_reason: 'dispute_open' }, false],
+      [{ can_manage_billing: false }, false],
+      // Servers that do not tell.
+      [{ can_purchase: false, blocked_reason: 'dispute_open' }, false],
+      [{}, true],
+    ] as const;
+    for (const [change, expected] of rows) {
+      const { canManageBilling } = signedIn({ kind: 'known', last }, {}, options(change));
+      equal(canManageBilling, expected, JSON.stringify(change));
+    }
+  });
+
   it('marks TEST MODE unless payments are real', () => {
     equal(signedIn({ kind: 'known', last }).testMode, true);
     equal(signedIn({ kind: 'known', last }, {}, options({ payment_mode: 'live' })).testMode, false);
