@@ -416,8 +416,8 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'F71 nothing is posted on wrong balances',
     file: 'server/src/ledger/posting.ts',
-    from: 'if ((await takeTurn(tx, orgId)).isFrozen) {',
-    to: 'if ((await takeTurn(tx, orgId)).isFrozen && orgId === undefined) {',
+    from: 'if (turn.isFrozen) {',
+    to: 'if (turn.isFrozen && orgId === undefined) {',
     test: 'test/server/frozen.test.ts',
     title: 'F71 is not bought for, used from, held from or granted to',
   },
