@@ -19,6 +19,7 @@ const shipped = [
   'dist/extension.cjs',
   'dist/panel/panel.css',
   'dist/panel/panel.js',
+  'dist/web/extension.js',
   'media/icon.png',
   'media/icon.svg',
   'package.json',

@@ -20,6 +20,7 @@ interface Setting {
 
 const manifest = JSON.parse(read('package.json')) as {
   main: string;
+  browser: string;
   extensionKind: string[];
   activationEvents: string[];
   extensionDependencies?: string[];
@@ -101,6 +102,7 @@ describe('the manifest', () => {
   it('T38 ships no packages: everything is in the bundle', () => {
     equal(manifest.dependencies, undefined);
     equal(manifest.main, './dist/extension.cjs');
+    equal(manifest.browser, './dist/web/extension.js');
   });
 });
 
