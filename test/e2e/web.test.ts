@@ -79,14 +79,12 @@ describe('a web-worker host', () => {
     const { contributes } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8')) as {
       contributes: { commands: { command: string }[] };
     };
-    assert.deepEqual(
-      seen.find(({ commands }) => commands)?.commands,
-      contributes.commands.map(({ command }) => command).toSorted((a, b) => (a < b ? -1 : 1)),
-    );
+    const registered = new Set(seen.find(news => news.registered)?.registered);
+    for (const { command } of contributes.commands) assert.ok(registered.has(`command ${command}`), command);
 
     await page.evaluate(() => (globalThis as unknown as Page).worker.postMessage('end'));
     const ended = await until(page, 'it ends', news => news.some(({ ended }) => ended));
-    assert.deepEqual(ended.at(-1), { ended: true, commands: [] });
+    assert.deepEqual(ended.at(-1), { ended: true, registered: [] });
     await page.close();
   });
 

@@ -11,7 +11,7 @@ export interface WebHostOrder {
 
 export interface WebHostNews {
   readonly status?: string;
-  readonly commands?: readonly string[];
+  readonly registered?: readonly string[];
   readonly ended?: boolean;
   readonly error?: string;
 }
@@ -21,24 +21,11 @@ interface Extension {
   deactivate(): Promise<void>;
 }
 
-const nothing = { dispose: () => undefined };
-const registered = new Set<string>();
 const vscode = {
   ...fake,
-  UIKind: { Desktop: 1, Web: 2 },
-  ExtensionKind: { UI: 1, Workspace: 2 },
-  env: { ...fake.env, uiKind: 2, remoteName: undefined },
+  env: { ...fake.env, uiKind: fake.UIKind.Web },
   window: {
     ...fake.window,
-    createOutputChannel: () => ({
-      ...nothing,
-      show() {},
-      trace() {},
-      debug() {},
-      info() {},
-      warn() {},
-      error() {},
-    }),
     createStatusBarItem: (id: string, alignment: number) => {
       const item = fake.window.createStatusBarItem(id, alignment);
       item.texts.push = (...texts) => {
@@ -46,16 +33,6 @@ const vscode = {
         return texts.length;
       };
       return item;
-    },
-    registerUriHandler: () => nothing,
-    registerWebviewPanelSerializer: () => nothing,
-  },
-  authentication: { ...fake.authentication, registerAuthenticationProvider: () => nothing },
-  commands: {
-    ...fake.commands,
-    registerCommand: (id: string) => {
-      registered.add(id);
-      return { dispose: () => registered.delete(id) };
     },
   },
 };
@@ -92,16 +69,16 @@ async function start({ url, secrets }: WebHostOrder): Promise<void> {
       get: async (key: string) => kept.get(key),
       store: async (key: string, value: string) => void kept.set(key, value),
       delete: async (key: string) => void kept.delete(key),
-      onDidChange: () => nothing,
+      onDidChange: () => ({ dispose: () => undefined }),
     },
   });
-  post({ commands: [...registered].toSorted((a, b) => (a < b ? -1 : 1)) });
+  post({ registered: [...fake.registered] });
 }
 
 async function end(): Promise<void> {
   await extension?.deactivate();
   for (const part of subscriptions) part.dispose();
-  post({ ended: true, commands: [...registered] });
+  post({ ended: true, registered: [...fake.registered] });
 }
 
 function post(news: WebHostNews): void {

@@ -87,7 +87,9 @@ describe('the manifest', () => {
   }
 
   it('reads the settings it offers, and no others (d-31)', () => {
-    const wanted = [...source.matchAll(/#read\('([a-zA-Z]+)'\)/g)].map(match => `credits.${match[1]}`);
+    const wanted = [...source.matchAll(/#read(?:Own)?\('([a-zA-Z]+)'\)/g)].map(
+      match => `credits.${match[1]}`,
+    );
     deepEqual(new Set(wanted), new Set(Object.keys(configuration.properties)));
   });
 
