@@ -21,6 +21,7 @@ const shipped = [
   'dist/panel/panel.css',
   'dist/panel/panel.js',
   ...languages.map(language => `l10n/bundle.l10n.${language}.json`),
+  'dist/web/extension.js',
   'media/icon.png',
   'media/icon.svg',
   ...['balance', 'buy', 'connect', 'warnings'].map(step => `media/walkthrough/${step}.svg`),

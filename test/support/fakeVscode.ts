@@ -169,7 +169,25 @@ function show(level: Message['level']) {
 
 export class EventEmitter<T> extends Emitter<T> {}
 
+/** What is registered with the editor now, by name; disposing takes it out. */
+export const registered = new Set<string>();
+
+function register(name: string): { dispose: () => void } {
+  registered.add(name);
+  return { dispose: () => registered.delete(name) };
+}
+
+/** An editor without language models. */
+export const lm = undefined;
+export class LanguageModelTextPart {}
+export class LanguageModelToolResult {}
+
+export const ProgressLocation = { Notification: 15 };
+export const UIKind = { Desktop: 1, Web: 2 };
+export const ExtensionKind = { UI: 1, Workspace: 2 };
+
 export const authentication = {
+  registerAuthenticationProvider: (id: string) => register(`authentication ${id}`),
   getAccounts: async (provider: string) =>
     (did.accounts.get(provider) ?? []).map(label => ({ id: label, label })),
 };
@@ -186,6 +204,13 @@ export const window = {
   setStatusBarMessage: (text: string) => void did.passing.push(text),
   showQuickPick: async (items: readonly unknown[]) => did.pick(items),
   showInputBox: async (options: { validateInput?: (text: string) => unknown }) => did.type(options),
+  createOutputChannel: (name: string) => {
+    const write = () => undefined;
+    const lines = { trace: write, debug: write, info: write, warn: write, error: write, show: write };
+    return { ...register(`channel ${name}`), ...lines };
+  },
+  registerUriHandler: () => register('uri handler'),
+  registerWebviewPanelSerializer: (type: string) => register(`serializer ${type}`),
   createStatusBarItem: (id: string, alignment: number) => {
     let text = '';
     let label: { label: string } | undefined;
@@ -293,12 +318,18 @@ export const workspace = {
     dispose: () => undefined,
   }),
   onDidChangeConfiguration: configurationChanged.event,
-  getConfiguration: () => ({ inspect: (key: string) => did.settings.get(key) }),
+  getConfiguration: () => ({
+    inspect: (key: string) => did.settings.get(key),
+    // All settings have application scope, where a workspace has no say.
+    get: (key: string) => did.settings.get(key)?.globalValue ?? did.settings.get(key)?.defaultValue,
+  }),
 };
 
 export const env = {
   language: 'en',
   uriScheme: 'vscode-test',
+  uiKind: UIKind.Desktop,
+  remoteName: undefined,
   clipboard: {
     writeText: async (text: string) => {
       did.clipboard = text;
@@ -312,6 +343,7 @@ export const env = {
 };
 
 export const commands = {
+  registerCommand: (id: string) => register(`command ${id}`),
   executeCommand: async (command: string, key: string, value: unknown) => {
     if (command === 'setContext') {
       did.contexts.set(key, value);
