@@ -304,7 +304,7 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'F38 taking over from the dead',
     file: 'src/core/lease.ts',
-    from: ' || now - this.#seenMs > this.#patienceMs',
+    from: ' || this.#stillMs > this.#patienceMs',
     to: '',
     test: 'test/unit/core/windows.test.ts',
     title: 'F38 are led by another within 30 s',
@@ -316,6 +316,22 @@ export const mutants: readonly Mutant[] = [
     to: "      log.info('windows: another window leads now');",
     test: 'test/unit/core/windows.test.ts',
     title: 'F38 do not keep two leaders',
+  },
+  {
+    row: 'F38 a late look counts as one',
+    file: 'src/core/lease.ts',
+    from: 'Math.min(now - this.#lookedMs, LOOK_COUNTS_MS)',
+    to: 'now - this.#lookedMs',
+    test: 'test/unit/core/windows.test.ts',
+    title: 'F38 keep the leader that is late',
+  },
+  {
+    row: 'F38 one failed look',
+    file: 'src/core/lease.ts',
+    from: 'this.#isHeld || this.#failedLooks >= FAILED_LOOKS',
+    to: 'true',
+    test: 'test/unit/core/windows.test.ts',
+    title: 'F38 do not each go on alone because',
   },
   {
     row: 'F12 a pause is told to all windows',

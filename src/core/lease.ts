@@ -1,6 +1,7 @@
 // One of all windows asks and listens for the rest: the one that holds the lease. It is a file that its holder changes
-// at every beat; whoever has seen no change for a while, by its own monotonic clock, takes it over. No wall clock is
-// read anywhere, so setting it does nothing (F43).
+// at every beat; whoever has seen no change over many looks takes it over. A machine that is too busy for the holder is
+// too busy for the others' looks as well, and a late look counts no more than one on time: the lead does not wander
+// because of the load. No wall clock is read anywhere, so setting it does nothing (F43).
 import { type Clock, seconds, sleep } from './clock.ts';
 import { type Disposable, Emitter, type Event } from './event.ts';
 import type { Log } from './log.ts';
@@ -35,7 +36,13 @@ export interface LeaseMeans {
 const LOOK_MS = seconds(1.5);
 const BEAT_MS = seconds(3);
 /** Without a beat for this long the holder is taken for dead; with the rest, well under 30 s. */
-export const DEAD_MS = seconds(10);
+const DEAD_MS = seconds(15);
+/** What one look counts at most. */
+const LOOK_COUNTS_MS = seconds(2);
+/** Between two looks, the machine has slept. */
+const SLEPT_MS = seconds(10);
+/** One look that fails says nothing of the folder. */
+const FAILED_LOOKS = 3;
 /** Spreads those who notice at the same time. */
 const SPREAD_MS = seconds(3);
 /** After writing one's name: time for a rival's to land, and the last one counts. */
@@ -48,12 +55,13 @@ export class Lease implements Leading {
   #isWanted: boolean = false;
   #timer: Disposable | undefined;
   #running: AbortController | undefined;
-  /** What was last seen in the file, and since when it has stood there (monotonic ms). */
+  /** What was last seen in the file, and for how long it has stood there. */
   #seen: string | undefined;
-  #seenMs = 0;
+  #stillMs = 0;
   #lookedMs = 0;
   #beatMs = 0;
   #patienceMs = 0;
+  #failedLooks = 0;
 
   /** True when this window has begun to lead, false when it has ended. */
   readonly onDidChange = this.#changed.event;
@@ -78,7 +86,6 @@ export class Lease implements Leading {
       this.#running = new AbortController();
       this.#patienceMs = DEAD_MS + random() * SPREAD_MS;
       this.#seen = undefined;
-      this.#seenMs = clock.monotonic();
       this.#lookedMs = clock.monotonic();
       void this.#run(this.#running.signal);
     } else {
@@ -120,9 +127,11 @@ export class Lease implements Leading {
     while (!signal.aborted) {
       try {
         await this.#look(signal);
+        this.#failedLooks = 0;
       } catch {
+        this.#failedLooks++;
         // A folder that stopped working (a full disk): better two windows that ask than none.
-        if (!signal.aborted) {
+        if (!signal.aborted && (this.#isHeld || this.#failedLooks >= FAILED_LOOKS)) {
           this.#beatMs = clock.monotonic();
           this.#set(true);
         }
@@ -140,9 +149,11 @@ export class Lease implements Leading {
     const now = clock.monotonic();
     const sight = JSON.stringify(record);
     // After a sleep of the whole machine everyone has been silent, the holder too: it gets its time anew.
-    if (sight !== this.#seen || now - this.#lookedMs > DEAD_MS / 2) {
+    if (sight !== this.#seen || now - this.#lookedMs > SLEPT_MS) {
       this.#seen = sight;
-      this.#seenMs = now;
+      this.#stillMs = 0;
+    } else {
+      this.#stillMs += Math.min(now - this.#lookedMs, LOOK_COUNTS_MS);
     }
     this.#lookedMs = now;
     if (record?.holder === id) {
@@ -160,7 +171,7 @@ export class Lease implements Leading {
       this.#set(false);
       return;
     }
-    const isFree = !record || record.holder === null || now - this.#seenMs > this.#patienceMs;
+    const isFree = !record || record.holder === null || this.#stillMs > this.#patienceMs;
     if (!isFree) {
       return;
     }

@@ -28,6 +28,9 @@ export class House {
   readonly streams = new Set<string>();
   readonly told: Settled[] = [];
   readonly windows: Window[] = [];
+  /** So much later every timer comes than it should: a machine that is busy. */
+  lateMs = 0;
+  streamsOpened = 0;
   #ids = 0;
 
   newId(): string {
@@ -63,13 +66,16 @@ export type Window = ReturnType<typeof openWindow>;
 
 function openWindow(house: House, name: string, nth: number, isSignedIn: boolean) {
   let alive = true;
+  let heldBack: (() => void)[] | undefined;
   const killed = new AbortController();
   const clock: Clock = {
     now: () => house.clock.now(),
     monotonic: () => house.clock.monotonic() + nth * 1_000_000,
     after: ms => listener =>
-      house.clock.after(ms)(() => {
-        if (alive) {
+      house.clock.after(ms + house.lateMs)(() => {
+        if (heldBack) {
+          heldBack.push(listener);
+        } else if (alive) {
           listener();
         }
       }),
@@ -90,6 +96,7 @@ function openWindow(house: House, name: string, nth: number, isSignedIn: boolean
     const signal = init?.signal ? AbortSignal.any([init.signal, killed.signal]) : killed.signal;
     if (String(input).endsWith('/events')) {
       house.streams.add(name);
+      house.streamsOpened++;
       signal.addEventListener('abort', () => house.streams.delete(name));
     }
     return await gate(() => house.server.fetch(input as string, { ...init, signal }));
@@ -169,6 +176,17 @@ function openWindow(house: House, name: string, nth: number, isSignedIn: boolean
     folder,
     shared,
     isAlive: () => alive,
+    /** None of its timers comes, until it goes on. */
+    standStill: () => {
+      heldBack = [];
+    },
+    goOn: () => {
+      const due = heldBack ?? [];
+      heldBack = undefined;
+      for (const listener of due) {
+        listener();
+      }
+    },
     /** As the editor closes it: it may say good-bye. */
     close: async () => {
       await lease.release();

@@ -108,7 +108,7 @@ describe('five windows', function () {
     const house = await five();
     const [leader] = house.leaders;
     leader?.kill();
-    await house.clock.advance(20_000);
+    await house.clock.advance(25_000);
     equal(house.leaders.length, 1);
     equal(house.streams.size, 1);
     changed(house, 2, 42);
@@ -163,8 +163,53 @@ describe('five windows', function () {
     await house.clock.advance(2_000);
     equal(leader?.lease.isHeld, false);
     equal(house.leaders.length, 0);
-    await house.clock.advance(20_000);
+    await house.clock.advance(25_000);
     equal(house.leaders.length, 1);
+  });
+
+  it('F38 keep the leader that is late by 12 s, and one late by more where all are late', async () => {
+    for (const { lateMs, stillMs } of [
+      { lateMs: 0, stillMs: 12_000 },
+      { lateMs: 2_500, stillMs: 24_000 },
+    ]) {
+      const house = await five();
+      const [leader] = house.leaders;
+      house.lateMs = lateMs;
+      for (let time = 0; time < 3; time++) {
+        leader?.standStill();
+        await house.clock.advance(stillMs);
+        leader?.goOn();
+        await house.clock.advance(8_000);
+        house.server.beat();
+        deepEqual(house.leaders, [leader]);
+      }
+      equal(house.streamsOpened, 1);
+    }
+  });
+
+  it('F38 have two streams for some seconds at most, when a leader that stood still too long goes on', async () => {
+    const house = await five();
+    const [leader] = house.leaders;
+    leader?.standStill();
+    await house.clock.advance(25_000);
+    equal(house.leaders.length, 1);
+    leader?.goOn();
+    await house.clock.advance(2_000);
+    equal(house.leaders.length, 1);
+    equal(house.streams.size, 1);
+  });
+
+  it('F38 do not each go on alone because one look at the folder failed', async () => {
+    const house = await five();
+    for (let time = 0; time < 5; time++) {
+      house.folder.fails = true;
+      await house.clock.advance(1_600);
+      house.folder.fails = false;
+      await house.clock.advance(5_000);
+      house.server.beat();
+    }
+    equal(house.leaders.length, 1);
+    equal(house.streamsOpened, 1);
   });
 
   it('F9 F37 ask together when the machine wakes after 8 h, not each for itself', async () => {
@@ -285,7 +330,7 @@ describe('five windows', function () {
   it('each go on alone when the folder fails', async () => {
     const house = await five();
     house.folder.fails = true;
-    await house.clock.advance(5_000);
+    await house.clock.advance(6_000);
     equal(house.leaders.length, 5);
     house.folder.fails = false;
     await house.clock.advance(20_000);
@@ -338,7 +383,8 @@ describe('five windows', function () {
           }
         }
         house.open();
-        await house.clock.advance(18_000);
+        house.server.beat();
+        await house.clock.advance(24_000);
         equal(house.leaders.length, 1);
         equal(house.streams.size, 1);
         changed(house, 9, 99);
