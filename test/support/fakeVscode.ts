@@ -177,11 +177,6 @@ function register(name: string): { dispose: () => void } {
   return { dispose: () => registered.delete(name) };
 }
 
-/** An editor without language models. */
-export const lm = undefined;
-export class LanguageModelTextPart {}
-export class LanguageModelToolResult {}
-
 export const ProgressLocation = { Notification: 15 };
 export const UIKind = { Desktop: 1, Web: 2 };
 export const ExtensionKind = { UI: 1, Workspace: 2 };
