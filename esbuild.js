@@ -1,4 +1,4 @@
-// Builds what is shipped: the extension's bundles for Node and for web workers, and the panel's page.
+// Builds what is shipped: the extension's bundle, for Node and for web workers alike, and the panel's page.
 //
 // Usage: node esbuild.js [--production] [--watch] [--sandbox]
 //   --production  minified, without source maps, as it is packaged
@@ -36,25 +36,15 @@ const shared = {
 const host = {
   ...shared,
   entryPoints: ['src/extension.ts'],
-  outfile: join(target, 'dist/extension.cjs'),
+  outfile: join(target, 'dist/extension.js'),
   format: 'cjs',
-  // Node 20 is the oldest host of the editors this runs in. The platform is `browser` although it runs in Node: that
-  // picks the build of axios that uses fetch and nothing of Node's, a quarter of the other's size.
-  target: 'node20',
+  // The oldest hosts of the editors this runs in. The platform is `browser` in Node too: that picks the build of axios
+  // that uses fetch and nothing of Node's, a quarter of the other's size, and one bundle serves both.
+  target: ['node20', 'chrome128'],
   platform: 'browser',
-  // Node's http is for a desktop's sign-in, and is not asked for before that.
+  // Node's http is for a desktop's sign-in, and is not asked for before that. A web worker has none, and says so then.
   external: ['vscode', 'node:http'],
   define: { __SANDBOX__: String(sandbox) },
-};
-
-/** The same sources for hosts that are web workers, which load one file and have no Node. */
-/** @type {import('esbuild').BuildOptions} */
-const web = {
-  ...host,
-  outfile: join(target, 'dist/web/extension.js'),
-  target: 'chrome128',
-  external: ['vscode'],
-  alias: { 'node:http': './src/vscode/noHttp.ts' },
 };
 
 /** @type {import('esbuild').BuildOptions} */
@@ -94,7 +84,12 @@ if (sandbox) {
   await rm('dist', { recursive: true, force: true });
 }
 
-const builds = await Promise.all([host, web, page, style].map(options => context(options)));
+// Web workers load a file that ends in .js; Node takes such a file for an ES module here unless its folder says otherwise.
+await mkdir(join(target, 'dist'), { recursive: true });
+await writeFile(join(target, 'dist/package.json'), '{"type":"commonjs"}\n');
+await writeFile(join(target, 'dist/extension.cjs'), "module.exports = require('./extension.js');\n");
+
+const builds = await Promise.all([host, page, style].map(options => context(options)));
 if (flags.has('--watch')) {
   await Promise.all(builds.map(build => build.watch()));
 } else {

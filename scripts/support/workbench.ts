@@ -147,6 +147,14 @@ export class Workbench {
     return this.panel.locator('vscode-button').filter({ hasText: name });
   }
 
+  /** From the browser, past the code for another device, to the box that takes an access token. */
+  async passOverBrowserSignIn(): Promise<void> {
+    for (const words of [/in your browser|did not open/, /Enter the code/]) {
+      const toast = this.page.locator('.notification-list-item', { hasText: words });
+      await toast.locator('a', { hasText: 'Having trouble?' }).first().click();
+    }
+  }
+
   /** Everything in the panel that could take an amount or start a purchase. */
   get buyingControls(): Locator {
     return this.panel.locator('#buy, input, vscode-text-field, [type=radio]');

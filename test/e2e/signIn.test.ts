@@ -51,11 +51,7 @@ describe('signing in', () => {
 
   it('says so when a token is not accepted, and keeps the box open', async () => {
     await answer(sandbox.serverUrl);
-    // Past the browser, past the code for another device.
-    for (const words of [/in your browser|did not open/, /Enter the code/]) {
-      const toast = workbench.page.locator('.notification-list-item', { hasText: words });
-      await toast.locator('a', { hasText: 'Having trouble?' }).first().click();
-    }
+    await workbench.passOverBrowserSignIn();
     await eventually(
       'the box asks for the token',
       () => workbench.page.locator('.quick-input-widget').innerText(),

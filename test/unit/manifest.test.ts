@@ -104,7 +104,7 @@ describe('the manifest', () => {
   it('T38 ships no packages: everything is in the bundle', () => {
     equal(manifest.dependencies, undefined);
     equal(manifest.main, './dist/extension.cjs');
-    equal(manifest.browser, './dist/web/extension.js');
+    equal(manifest.browser, './dist/extension.js');
   });
 });
 
