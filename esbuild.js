@@ -1,4 +1,4 @@
-// Builds what is shipped: the extension host's bundle and the panel's page.
+// Builds what is shipped: the extension's bundles for Node and for web workers, and the panel's page.
 //
 // Usage: node esbuild.js [--production] [--watch] [--sandbox]
 //   --production  minified, without source maps, as it is packaged
@@ -6,7 +6,7 @@
 //   --sandbox     writes a loadable extension to out/sandbox/extension/, which takes its sign-in from the environment
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { context } from 'esbuild';
 
@@ -47,6 +47,16 @@ const host = {
   define: { __SANDBOX__: String(sandbox) },
 };
 
+/** The same sources for hosts that are web workers, which load one file and have no Node. */
+/** @type {import('esbuild').BuildOptions} */
+const web = {
+  ...host,
+  outfile: join(target, 'dist/web/extension.js'),
+  target: 'chrome128',
+  external: ['vscode'],
+  alias: { 'node:http': './src/vscode/noHttp.ts' },
+};
+
 /** @type {import('esbuild').BuildOptions} */
 const page = {
   ...shared,
@@ -69,7 +79,7 @@ if (sandbox) {
   await mkdir(target, { recursive: true });
   for (const part of [
     'package.json',
-    'package.nls.json',
+    ...(await readdir('.')).filter(name => name.startsWith('package.nls.')),
     'README.md',
     'CHANGELOG.md',
     'LICENSE',
@@ -84,7 +94,7 @@ if (sandbox) {
   await rm('dist', { recursive: true, force: true });
 }
 
-const builds = await Promise.all([host, page, style].map(options => context(options)));
+const builds = await Promise.all([host, web, page, style].map(options => context(options)));
 if (flags.has('--watch')) {
   await Promise.all(builds.map(build => build.watch()));
 } else {

@@ -76,7 +76,8 @@ export function readAmount(text: string, limits: AmountLimits): AmountReading {
   }
   const [, outer = '', sign, inner = '', figure = '', behind = ''] = parts;
   const names = [outer, inner, behind].filter(name => name !== '');
-  if (names.length > 2 || (outer !== '' && inner !== '')) {
+  // `$50 USD` names it by sign and code; `$50$` may be a slip of anything.
+  if (names.length > 2 || (outer !== '' && inner !== '') || new Set(names).size < names.length) {
     return NO_AMOUNT;
   }
   for (const name of names) {

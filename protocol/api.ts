@@ -228,6 +228,8 @@ export const PurchaseOptions = z.object({
   can_purchase: z.boolean(),
   /** Why not: not_admin, purchasing_disabled, payments_unavailable, dispute_open, daily_limit, past_due. Null when one can. */
   blocked_reason: z.nullable(z.string()),
+  /** Whether the payment side's pages open for whoever asks; absent from servers that do not tell. */
+  can_manage_billing: z.optional(z.boolean()),
   /** What may still be bought today, in minor units; absent where a day has no limit. */
   daily_left_minor: z.optional(count),
   /** Whom a member can ask. */

@@ -1,5 +1,5 @@
 // Pictures of the panel in each of its states, themes and widths, and what is wrong with them.
-// Usage: npm run gallery -- [--only TEXT] [--capture yes]
+// Usage: npm run gallery -- [--only TEXT] [--locale LANGUAGE] [--capture yes]
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { states } from '../test/gallery/states.ts';
@@ -11,6 +11,7 @@ import {
   drawn,
   findAxeFaults,
   findLayoutFaults,
+  galleryLanguage,
   openGallery,
   readViolations,
   type ThemeName,
@@ -18,6 +19,7 @@ import {
   themes,
   themesFile,
 } from './support/gallery.ts';
+import { languages } from './support/l10n.ts';
 import { inRoot, out, root } from './support/places.ts';
 import { readOneOf, readOptions, runScript } from './support/script.ts';
 import { openStage } from './support/stage.ts';
@@ -30,6 +32,7 @@ or overlapping text, sideways scrolling, and what axe finds. Ends with code 1 wh
 
 Options:
   --only TEXT    States whose name has this in it.
+  --locale NAME  The words' language: en, de, ja, or qps, which no one speaks: accented, and two fifths longer.
   --capture yes  First reads the themes anew from a real workbench (writes test/gallery/themes.json).
   --help         This text.
 `;
@@ -47,7 +50,7 @@ const kinds: Readonly<Record<ThemeName, string>> = {
 const pictures = join(out, 'gallery');
 
 async function main(): Promise<void> {
-  const given = readOptions(process.argv.slice(2), ['only', 'capture']);
+  const given = readOptions(process.argv.slice(2), ['only', 'locale', 'capture']);
   if (given.help) {
     process.stdout.write(help);
     return;
@@ -56,13 +59,14 @@ async function main(): Promise<void> {
   if (readOneOf('capture', given.capture ?? 'no', ['yes', 'no']) === 'yes') {
     await capture();
   }
+  const locale = readOneOf('locale', given.locale ?? 'en', ['en', 'qps', ...languages]);
   const names = Object.keys(states).filter(name => name.includes(given.only ?? ''));
   rmSync(pictures, { recursive: true, force: true });
   mkdirSync(pictures, { recursive: true });
   const browser = await launchBrowser();
   const faults: string[] = [];
   try {
-    const gallery = await openGallery(browser);
+    const gallery = await openGallery(browser, galleryLanguage(locale));
     for (const theme of themeNames) {
       await step(`Drawing ${names.length} states in ${themes[theme]}`, async () => {
         for (const name of names) {
@@ -144,7 +148,11 @@ async function capture(): Promise<void> {
     const workbench = await Workbench.open(stage.browser, seat);
     for (const theme of themeNames) {
       await step(`Reading ${themes[theme]}`, async () => {
-        await workbench.set({ 'window.autoDetectColorScheme': false, 'workbench.colorTheme': themes[theme] });
+        await workbench.set({
+          'window.autoDetectColorScheme': false,
+          'window.autoDetectHighContrast': false,
+          'workbench.colorTheme': themes[theme],
+        });
         await workbench.waitForStatus('the balance', text => /\d/.test(text), 60_000);
         await workbench.clickStatus();
         await workbench.panel.locator(`body.${kinds[theme]}`).waitFor();

@@ -156,6 +156,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     STRIPE_API_URL: payApiUrl,
     STRIPE_UNIT_PRICE_ID: priceId,
     PAYMENT_PAGE_HOST: new URL(payUrl).host,
+    // A machine at which people work is busy or asleep at times: that is no reason to turn them away.
+    MAX_EVENT_LOOP_DELAY_MS: '0',
     ...options.serverEnvironment,
   };
 

@@ -22,9 +22,9 @@ await runScript(async () => {
   const copy = copySources('simulate-mutants');
   let survived = 0;
   for (const bug of chosen) {
-    const verdict = await judge(copy, bug, schedules);
-    survived += verdict.isCaught ? 0 : 1;
-    console.log(`${verdict.isCaught ? 'caught  ' : 'SURVIVED'} ${bug.name}: ${verdict.said}`);
+    const { isCaught, said } = await judge(copy, bug, schedules);
+    survived += isCaught ? 0 : 1;
+    console.log(`${isCaught ? 'caught  ' : 'SURVIVED'} ${bug.name}: ${said}`);
   }
   console.log(`\n${chosen.length - survived} caught, ${survived} survived`);
   process.exitCode = survived > 0 || chosen.length === 0 ? 1 : 0;
@@ -32,29 +32,43 @@ await runScript(async () => {
 
 async function judge(
   copy: string,
-  bug: Bug,
+  { edits, behind = [], rule }: Bug,
   schedules: number,
 ): Promise<{ readonly isCaught: boolean; readonly said: string }> {
-  const lost = misplaced(copy, bug.edits);
+  const lost = misplaced(copy, [...behind, ...edits]);
   if (lost !== undefined) {
     return { isCaught: false, said: lost };
   }
   const seed = randomInt(1_000_000_000);
-  const args = ['--schedules', schedules, '--seed', seed, '--shortenings', 0].map(String);
-  const said = await whileBroken(copy, bug.edits, async () => {
-    const lines: string[] = [];
-    running = await startProgram(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', join(copy, 'scripts/simulate.ts'), ...args],
-      { onLine: line => lines.push(line) },
-    );
-    await running.exited;
-    return lines.join('\n');
-  });
-  const broken = /^Schedule (\d+) broke a rule.*\n(.+)/m.exec(said);
-  if (broken) {
-    return { isCaught: true, said: `after ${broken[1]} from seed ${seed} on; ${broken[2]?.slice(0, 150)}` };
+  const started = performance.now();
+  const broken = await whileBroken(copy, [...behind, ...edits], () => run(copy, seed, schedules));
+  const seconds = ((performance.now() - started) / 1_000).toFixed(0);
+  // A bug that keeps the server from starting proves nothing, nor does one that shows as something else.
+  if (broken.failedAt === undefined || !rule.test(broken.said)) {
+    return { isCaught: false, said: `from seed ${seed} on, in ${seconds} s: ${broken.said}` };
   }
-  // A bug that keeps the server from starting proves nothing.
-  return { isCaught: false, said: said.split('\n').slice(-3).join(' ') };
+  const needed = broken.failedAt - seed + 1;
+  const sound = await whileBroken(copy, behind, () => run(copy, seed, needed));
+  const isCaught = sound.failedAt === undefined && sound.passed;
+  const said = `${needed} schedules, ${seconds} s, from seed ${seed} on: ${broken.said}`;
+  return { isCaught, said: isCaught ? said : `${said}\n  without the bug: ${sound.said}` };
+}
+
+/** The seed that failed first, if one did, and the sentence about it. */
+async function run(copy: string, seed: number, schedules: number) {
+  const options = { schedules, seed, shortenings: 0 };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const lines: string[] = [];
+  running = await startProgram(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', join(copy, 'scripts/simulate.ts'), ...args],
+    { onLine: line => lines.push(line) },
+  );
+  const passed = (await running.exited) === 0;
+  const broken = /^Seed (\d+) broke a rule.*\n(.+)/m.exec(lines.join('\n'));
+  return {
+    passed,
+    failedAt: broken ? Number(broken[1]) : undefined,
+    said: (broken?.[2] ?? lines.slice(-3).join(' ')).slice(0, 200),
+  };
 }

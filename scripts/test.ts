@@ -76,10 +76,11 @@ async function runStep(name: string, run: (tally: Tally) => Promise<void>, total
   total.failures.push(...tally.failures.map(failure => `${name}: ${failure}`));
 }
 
-function lint(tally: Tally): Promise<void> {
+async function lint(tally: Tally): Promise<void> {
   // Biome takes a build server's log for a terminal.
   const colours = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`;
-  return check(tally, 'biome ci', inRoot('node_modules/@biomejs/biome/bin/biome'), ['ci', colours, '.']);
+  await check(tally, 'biome ci', inRoot('node_modules/@biomejs/biome/bin/biome'), ['ci', colours, '.']);
+  await check(tally, 'actionlint', inRoot('scripts/lintWorkflows.ts'), []);
 }
 
 /** A program whose exit code is the whole result. */

@@ -52,6 +52,7 @@ import { openOutside, returnUri, signedInUri } from './vscode/browser.ts';
 import { ContextKeys } from './vscode/contextKeys.ts';
 import { EditorAccounts } from './vscode/editorAccounts.ts';
 import { editorFetch } from './vscode/editorFetch.ts';
+import { LogChannel } from './vscode/logChannel.ts';
 import { openMemory } from './vscode/memory.ts';
 import { adoptSandbox } from './vscode/sandbox.ts';
 import { readSessionNews, Session } from './vscode/session.ts';
@@ -75,7 +76,7 @@ export function activate(context: ExtensionContext): CreditsApi {
   const random = Math.random;
 
   // What the editor gives.
-  const log = own(window.createOutputChannel(l10n.t('Credits'), { log: true }));
+  const log = own(new LogChannel());
   const memory = openMemory(context.globalState);
   const settings = own(new Settings());
   const windowId = newId();
@@ -240,15 +241,11 @@ export function activate(context: ExtensionContext): CreditsApi {
       log,
     ),
   );
-  own(window.registerUriHandler(returns));
   const accounts = own(
     new CreditsAuthentication(session, { signIn: signInHere, signOut: signOutHere }, (signIn, scope) =>
       renewal.readOnlyToken(signIn, scope),
     ),
   );
-  own(authentication.registerAuthenticationProvider(PROVIDER_ID, l10n.t('Credits'), accounts));
-  own(window.registerWebviewPanelSerializer(PANEL_TYPE, panel));
-  own(new ContextKeys(store));
   own(
     new LowBalanceWarning({
       store,
@@ -266,33 +263,45 @@ export function activate(context: ExtensionContext): CreditsApi {
     }),
   );
 
-  // Last, because it asks the first question, and everyone who wants the answer listens by now.
-  own(
-    new Refresher({
-      sessions: windows.sessions,
-      store,
-      hints,
-      attention: windows.attention,
-      hinted: windows.onDidHint,
-      clock,
-      random,
-    }),
-  );
-  own(
-    new Lookout({
-      folder,
-      clock,
-      log,
-      watched: [shared.session, shared.pause, shared.balance, shared.wish, shared.purchases],
-      isWanted: () => session.current !== undefined,
-      onDidWant: session.onDidChange,
-    }),
-  );
   own(offerReload(session));
   own(tellEnds(session, () => void atTheEdge(signInHere, log)));
-  if (__SANDBOX__) {
-    void adoptSandbox(session, means, clock, log);
-  }
+
+  // In the editor's next turn, after the first paint: nobody needs these before activate() has returned.
+  own(
+    clock.after(0)(() => {
+      own(window.registerUriHandler(returns));
+      own(authentication.registerAuthenticationProvider(PROVIDER_ID, l10n.t('Credits'), accounts));
+      own(window.registerWebviewPanelSerializer(PANEL_TYPE, panel));
+      own(new ContextKeys(store));
+
+      // Last, because it asks the first question, and everyone who wants the answer listens by now.
+      own(
+        new Refresher({
+          sessions: windows.sessions,
+          store,
+          hints,
+          attention: windows.attention,
+          hinted: windows.onDidHint,
+          clock,
+          random,
+        }),
+      );
+      own(
+        new Lookout({
+          folder,
+          clock,
+          log,
+          watched: [shared.session, shared.pause, shared.balance, shared.wish, shared.purchases],
+          isWanted: () => session.current !== undefined,
+          onDidWant: session.onDidChange,
+        }),
+      );
+      if (__SANDBOX__) {
+        void adoptSandbox(session, means, clock, log);
+      }
+    }),
+  );
+
   const api = publicApi(store, () => windows.hint(), own);
   own(registerBalanceTool(api));
   return api;

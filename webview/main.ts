@@ -1,5 +1,5 @@
 // The page's root: state comes in, wishes go out. The host sends its whole state each time; only the draft is ours.
-import { t } from '@vscode/l10n';
+import { config, t } from '@vscode/l10n';
 import { render } from 'lit/html.js';
 import type { PanelState, RecordsView, ToHost, ToPage } from '../protocol/messages.ts';
 import { registerElements } from './elements.ts';
@@ -30,6 +30,10 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** Typing has settled when nothing changed for this long: only then is the outcome spoken. */
 const TYPING_PAUSE_MS = 900;
 
+const words = embedded<Record<string, string>>('credits-words');
+if (words) {
+  config({ contents: words });
+}
 registerElements();
 
 const host = acquireVsCodeApi();
@@ -39,7 +43,7 @@ voice.className = 'for-ears';
 voice.setAttribute('role', 'status');
 const focus = new FocusKeeper(root);
 
-let state: PanelState | null = embeddedState();
+let state = embedded<PanelState>('credits-state');
 let draft = parseDraft(host.getState());
 let records: RecordsView | null = null;
 let shownPayments = FIRST_ROWS;
@@ -180,7 +184,6 @@ function draw(): void {
   }
   const locale = usableLocale(state.locale);
   const nowMs = Date.now();
-  document.documentElement.lang = locale;
   document.title = t('Credits');
   const page = {
     state,
@@ -211,10 +214,10 @@ function element(id: string, tag: 'main' | 'div'): HTMLElement {
   return made;
 }
 
-/** The state the host wrote into the page, so that the first paint needs no message. */
-function embeddedState(): PanelState | null {
-  const text = document.getElementById('credits-state')?.textContent;
-  return text ? (JSON.parse(text) as PanelState) : null;
+/** What the host wrote into the page, so that the first paint needs no message. */
+function embedded<T>(id: 'credits-state' | 'credits-words'): T | null {
+  const text = document.getElementById(id)?.textContent;
+  return text ? (JSON.parse(text) as T) : null;
 }
 
 window.addEventListener('message', (event: MessageEvent<ToPage>) => {

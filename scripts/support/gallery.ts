@@ -8,12 +8,13 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import type { PanelState, RecordsView } from '../../protocol/messages.ts';
 import { panelHtml } from '../../src/views/panelHtml.ts';
 import { type GalleryState, nowMs } from '../../test/gallery/states.ts';
+import { type Bundle, englishBundle, type Language, pseudoBundle, readTranslation } from './l10n.ts';
 import { inRoot, root } from './places.ts';
 import { startProgram } from './processes.ts';
 
 export const themes = {
-  dark: 'Default Dark Modern',
-  light: 'Default Light Modern',
+  dark: 'Dark Modern',
+  light: 'Light Modern',
   'hc-dark': 'Default High Contrast',
   'hc-light': 'Default High Contrast Light',
 } as const;
@@ -30,6 +31,26 @@ export interface CapturedTheme {
 }
 
 const nonce = 'gallery';
+
+/** What the page's sentences are in, and its figures. */
+export interface GalleryLanguage {
+  readonly locale: string;
+  readonly words: Bundle | undefined;
+}
+
+const english: GalleryLanguage = { locale: 'en', words: undefined };
+
+export function galleryLanguage(name: 'en' | 'qps' | Language): GalleryLanguage {
+  switch (name) {
+    case 'en':
+      return english;
+    case 'qps':
+      // Japanese writes its dates without a letter that could pass for one of ours.
+      return { locale: 'ja', words: pseudoBundle(englishBundle()) };
+    default:
+      return { locale: name, words: readTranslation(name).bundle };
+  }
+}
 
 /** What the panel's speed is held against. */
 const emptyPage = '<!doctype html><title>Empty</title><main><h1>Empty</h1><button>Buy</button></main>';
@@ -50,7 +71,7 @@ export async function buildPage(): Promise<void> {
   }
 }
 
-export async function openGallery(browser: Browser): Promise<Gallery> {
+export async function openGallery(browser: Browser, language = english): Promise<Gallery> {
   const captured = JSON.parse(readFileSync(themesFile, 'utf8')) as Record<ThemeName, CapturedTheme>;
   let html = '';
   const server = createServer((request, response) => {
@@ -83,11 +104,11 @@ export async function openGallery(browser: Browser): Promise<Gallery> {
       await page.clock.setFixedTime(nowMs);
     }
     await page.addInitScript(likeTheEditor, { theme: captured[theme], draft: shown.draft ?? null });
-    html = pageHtml(shown.state, origin);
+    html = pageHtml(inLanguage(shown.state, language), origin, language);
     await page.goto(origin);
     await page.locator('main h1').waitFor();
     if (shown.records) {
-      await sendRecords(page, shown.records);
+      await sendRecords(page, inLanguage(shown.records, language));
     }
     return page;
   };
@@ -115,7 +136,19 @@ export async function drawn(page: Page): Promise<void> {
   );
 }
 
-export function pageHtml(state: PanelState, origin: string): string {
+/** The state as a host of that language would have made it: its own sentences are in words of that language too. */
+function inLanguage<T extends PanelState | RecordsView>(view: T, { locale, words }: GalleryLanguage): T {
+  const json = JSON.stringify(view, (key, value: unknown) => {
+    if (key === 'locale') {
+      return words ? locale : value;
+    }
+    const isSentence = ['reason', 'text', 'problem', 'role'].includes(key) && typeof value === 'string';
+    return isSentence ? (words?.[value] ?? value) : value;
+  });
+  return JSON.parse(json) as T;
+}
+
+export function pageHtml(state: PanelState, origin: string, { locale, words } = english): string {
   return panelHtml({
     state,
     nonce,
@@ -123,6 +156,8 @@ export function pageHtml(state: PanelState, origin: string): string {
     script: `${origin}/panel.js`,
     style: `${origin}/panel.css`,
     title: 'Credits',
+    words,
+    language: words ? locale : 'en',
   });
 }
 
@@ -179,12 +214,24 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
   return await page.evaluate(() => {
     const faults: string[] = [];
     const short = (text: string) => text.trim().replaceAll(/\s+/g, ' ').slice(0, 60);
+    const common = (one: DOMRect, other: DOMRect) => {
+      const left = Math.max(one.left, other.left);
+      const top = Math.max(one.top, other.top);
+      return new DOMRect(
+        left,
+        top,
+        Math.max(0, Math.min(one.right, other.right) - left),
+        Math.max(0, Math.min(one.bottom, other.bottom) - top),
+      );
+    };
     const { scrollWidth, clientWidth } = document.documentElement;
     if (scrollWidth > clientWidth) {
       faults.push(`the page is ${scrollWidth} px wide in a window of ${clientWidth}`);
     }
     const texts: { text: string; node: Node; box: DOMRect }[] = [];
-    const visit = (node: Node): void => {
+    /** @param seen what of the page its ancestors let be seen */
+    const visit = (node: Node, seen: DOMRect): void => {
+      let inside = seen;
       if (node instanceof Element) {
         const style = getComputedStyle(node);
         const isHidden =
@@ -204,11 +251,15 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
             `cut off: ${node.tagName.toLowerCase()}.${node.className} "${short(node.textContent ?? '')}"`,
           );
         }
+        if (cuts && isPlain) {
+          inside = common(seen, node.getBoundingClientRect());
+        }
       }
       if (node.nodeType === Node.TEXT_NODE && (node.textContent ?? '').trim() !== '') {
         const range = document.createRange();
         range.selectNodeContents(node);
-        for (const box of range.getClientRects()) {
+        for (const rect of range.getClientRects()) {
+          const box = common(rect, inside);
           if (box.width > 0 && box.height > 0) {
             texts.push({ text: short(node.textContent ?? ''), node, box });
           }
@@ -216,11 +267,13 @@ export async function findLayoutFaults(page: Page): Promise<string[]> {
       }
       const { childNodes } = node instanceof Element && node.shadowRoot ? node.shadowRoot : node;
       // Slotted text belongs to the element, not to its shadow.
-      const inside =
+      const within =
         node instanceof Element && node.shadowRoot ? [...childNodes, ...node.childNodes] : childNodes;
-      inside.forEach(visit);
+      for (const child of within) {
+        visit(child, inside);
+      }
     };
-    visit(document.body);
+    visit(document.body, new DOMRect(-1e6, -1e6, 2e6, 2e6));
     for (const { text, box } of texts) {
       if (box.right > clientWidth + 1 || box.left < -1) {
         faults.push(`outside the window: "${text}"`);

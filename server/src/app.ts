@@ -12,7 +12,7 @@ import {
   paths,
 } from '../../protocol/api.ts';
 import { Access } from './access.ts';
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, SECOND_MS, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
 import type { Database } from './database/database.ts';
 import { EventStreams } from './eventStreams.ts';
@@ -106,6 +106,8 @@ export async function buildApp({
   });
   await app.register(underPressure, {
     maxEventLoopDelay: config.maxEventLoopDelayMs,
+    // A window in which the loop turned less than twice counts as without end, so that must be longer than the limit.
+    sampleInterval: Math.max(SECOND_MS, 2 * config.maxEventLoopDelayMs),
     pressureHandler: async request => {
       // Whoever watches over the server still hears from it.
       if (!ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
@@ -116,7 +118,7 @@ export async function buildApp({
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: [...config.corsOrigins],
-      methods: ['GET', 'POST', 'DELETE'],
+      methods: ['GET', 'POST', 'PUT', 'DELETE'],
       allowedHeaders: [
         'authorization',
         'content-type',

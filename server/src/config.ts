@@ -154,7 +154,7 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   [
     'MAX_EVENT_LOOP_DELAY_MS',
     '2000',
-    'When the process is this far behind with its work, requests are answered 503 at once.',
+    'When the process is this far behind with its work, requests are answered 503 at once. 0: never.',
   ],
   [
     'OIDC_ISSUERS',
@@ -376,7 +376,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       servicePerMinute: integer('RATE_LIMIT_SERVICE_PER_MINUTE', 1, 1_000_000_000),
     },
     corsOrigins,
-    maxEventLoopDelayMs: integer('MAX_EVENT_LOOP_DELAY_MS', 1, 60_000),
+    maxEventLoopDelayMs: integer('MAX_EVENT_LOOP_DELAY_MS', 0, 60_000),
     metricsToken,
     heartbeatMs: integer('HEARTBEAT_MS', 50, 300_000),
     reconcileMs: integer('RECONCILE_MS', 50, 86_400_000),

@@ -38,13 +38,20 @@ export class Emitter<T> {
 /** Several disposables as one; disposed in the order they were given. */
 export class Owned {
   readonly #parts: Disposable[] = [];
+  #isOver = false;
 
+  /** What is made after the end, by work that was under way, ends at once. */
   own<T extends Disposable>(part: T): T {
-    this.#parts.push(part);
+    if (this.#isOver) {
+      part.dispose();
+    } else {
+      this.#parts.push(part);
+    }
     return part;
   }
 
   dispose(): void {
+    this.#isOver = true;
     for (const part of this.#parts.splice(0)) {
       part.dispose();
     }

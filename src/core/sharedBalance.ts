@@ -87,6 +87,7 @@ function readOptions(value: unknown): PurchaseOptions | undefined {
         isAmount(custom['step_minor']))) &&
     typeof value['can_purchase'] === 'boolean' &&
     isTextOrNull(value['blocked_reason']) &&
+    typeof (value['can_manage_billing'] ?? false) === 'boolean' &&
     (contact === null ||
       (isRecord(contact) && typeof contact['name'] === 'string' && isTextOrNull(contact['email']))) &&
     typeof value['payment_mode'] === 'string' &&

@@ -14,7 +14,7 @@ import { listen } from '../vscode/loopback.ts';
 import { describeError } from './describe.ts';
 import { describeSignIn, nameOfWay } from './describeSignIn.ts';
 import { DeviceCodePage } from './deviceCodePage.ts';
-import { inert } from './text.ts';
+import { inert, wordsLanguage } from './text.ts';
 
 export interface BrowserMeans {
   readonly open: (url: string) => Promise<boolean>;
@@ -159,6 +159,7 @@ async function byLoopback(one: Try, means: BrowserMeans): Promise<Tokens> {
   const words = {
     title: l10n.t('Back to your editor'),
     text: l10n.t('Your editor finishes the sign-in. You can close this page.'),
+    language: wordsLanguage(),
   };
   const loopback = await listen(words, means.clock, PATIENCE_MS);
   try {

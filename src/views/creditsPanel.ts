@@ -1,5 +1,6 @@
 // The host half of the Credits panel: gives the page its state, hears its wishes, survives being closed at any moment.
 import {
+  l10n,
   Uri,
   ViewColumn,
   type Webview,
@@ -11,6 +12,7 @@ import type { PanelState, RecordsView, ToHost, ToPage } from '../../protocol/mes
 import { type Event, Owned } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import { panelHtml } from './panelHtml.ts';
+import { wordsLanguage } from './text.ts';
 
 export const PANEL_TYPE = 'credits.panel';
 
@@ -144,6 +146,8 @@ export class CreditsPanel implements WebviewPanelSerializer {
       script: file('panel.js'),
       style: file('panel.css'),
       title: this.#means.title,
+      words: l10n.bundle,
+      language: wordsLanguage(),
     });
   }
 }

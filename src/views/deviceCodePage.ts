@@ -5,6 +5,7 @@ import { renderSVG } from 'uqr';
 import { l10n, ViewColumn, type WebviewPanel, window } from 'vscode';
 import { newNonce } from '../core/random.ts';
 import type { DeviceCode } from '../core/signIn/identityProvider.ts';
+import { wordsLanguage } from './text.ts';
 
 export class DeviceCodePage {
   readonly #panel: WebviewPanel;
@@ -28,7 +29,7 @@ export function pageOf({ userCode, url, urlWithCode }: DeviceCode, nonce: string
   const picture = renderSVG(urlWithCode, { border: 2 });
   const policy = `default-src 'none'; style-src 'nonce-${nonce}'`;
   return `<!doctype html>
-<html lang="en">
+<html lang="${escaped(wordsLanguage())}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">

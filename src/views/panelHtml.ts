@@ -8,10 +8,15 @@ export interface PanelHtmlParts {
   readonly script: string;
   readonly style: string;
   readonly title: string;
+  /** The page's sentences in the editor's language, by their English; none: English. */
+  readonly words: Readonly<Record<string, string>> | undefined;
+  /** Of the sentences, which is not always that of the figures. */
+  readonly language: string;
 }
 
 /** The page around the script: nothing is loaded but our own files, nothing runs without the nonce (T7, T8). */
-export function panelHtml({ state, nonce, cspSource, script, style, title }: PanelHtmlParts): string {
+export function panelHtml(parts: PanelHtmlParts): string {
+  const { state, nonce, cspSource, script, style, title, words, language } = parts;
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
@@ -23,7 +28,7 @@ export function panelHtml({ state, nonce, cspSource, script, style, title }: Pan
   ].join('; ');
   // The toolkit reads the nonce for its own style elements from the meta element of that name.
   return `<!DOCTYPE html>
-<html lang="${attribute(state.locale)}">
+<html lang="${attribute(language)}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${attribute(policy)}">
@@ -36,7 +41,7 @@ export function panelHtml({ state, nonce, cspSource, script, style, title }: Pan
 <main id="credits-root"></main>
 <div id="credits-voice"></div>
 <script type="application/json" id="credits-state">${scriptJson(state)}</script>
-<script nonce="${attribute(nonce)}" src="${attribute(script)}"></script>
+${words ? `<script type="application/json" id="credits-words">${scriptJson(words)}</script>\n` : ''}<script nonce="${attribute(nonce)}" src="${attribute(script)}"></script>
 </body>
 </html>`;
 }

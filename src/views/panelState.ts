@@ -16,7 +16,9 @@ import { lastReading, type Reading, type Snapshot } from '../core/balance.ts';
 import type { Pending } from '../core/checkout.ts';
 import type { CreditsState } from '../core/creditsStore.ts';
 import type { Fetch, RecordsState } from '../core/records.ts';
+import { canManageBilling } from '../core/rights.ts';
 import { describeBlocked, describeError } from './describe.ts';
+import { roleText } from './text.ts';
 
 export interface PanelFacts {
   readonly state: CreditsState;
@@ -41,14 +43,13 @@ export function panelState(facts: PanelFacts): PanelState {
     kind: 'signedIn',
     locale,
     orgName: account.orgName,
-    role: account.role,
+    role: roleText(account.role),
     personName: account.personName,
     serverHost: hostOf(account.serverUrl) ?? account.serverUrl,
     testMode: options !== undefined && options.payment_mode !== 'live',
     balance,
     detail: detailView(lastReading(state.balance)?.snapshot),
-    // The one right that is known to go with it; the server decides when the pages are asked for.
-    canManageBilling: options !== undefined && options.blocked_reason !== 'not_admin',
+    canManageBilling: canManageBilling(options),
     refreshing: state.refreshing,
     buying: buyingView(options),
     pending: facts.pending ? pendingView(facts.pending) : null,

@@ -19,7 +19,7 @@ import type { Settings } from '../vscode/settings.ts';
 import type { BrowserMeans, UnderWay } from './browserSignIn.ts';
 import { describeAddress, describeError } from './describe.ts';
 import { describeSignIn, nameOfWay } from './describeSignIn.ts';
-import { inert } from './text.ts';
+import { inert, roleText } from './text.ts';
 
 export interface SignInMeans {
   readonly session: Session;
@@ -418,7 +418,8 @@ async function pickOrganisation(
 ): Promise<Membership | undefined> {
   const items = orgs.map((org): QuickPickItem & { org: Membership } => ({
     label: inert(org.name),
-    description: org.id === presentId ? l10n.t('{0} · shown now', inert(org.role)) : inert(org.role),
+    description:
+      org.id === presentId ? l10n.t('{0} · shown now', inert(roleText(org.role))) : inert(roleText(org.role)),
     org,
   }));
   const chosen = await window.showQuickPick(items, {

@@ -1,5 +1,5 @@
 // Figures and times in words, the same wherever they are shown.
-import { l10n } from 'vscode';
+import { env, l10n } from 'vscode';
 import { formatCredits, formatMoney } from '../../protocol/format.ts';
 import type { Ucr } from '../../protocol/units.ts';
 import type { Order } from '../core/checkout.ts';
@@ -46,6 +46,29 @@ export function dayText(at: string, nowMs: number, locale: string): string {
 /** Whose limit it is: `Your budget`, or the team's by its name. */
 export function budgetName(budget: Budget): string {
   return budget.scope === 'user' ? l10n.t('Your budget') : l10n.t('The budget of {0}', inert(budget.name));
+}
+
+/** What a person may do here, by the contract's own names; one of another server's is shown as it is. */
+export function roleText(role: string): string {
+  switch (role) {
+    case 'admin':
+      return l10n.t('admin');
+    case 'team_owner':
+      return l10n.t('team owner');
+    case 'team_lead':
+      return l10n.t('team lead');
+    case 'user':
+      return l10n.t('user');
+    case 'service':
+      return l10n.t('service');
+    default:
+      return role;
+  }
+}
+
+/** The language of our sentences, for pages to say: English where the editor's has no translation. */
+export function wordsLanguage(): string {
+  return l10n.bundle ? env.language : 'en';
 }
 
 /** `just now`, `6 min ago`: coarse, so that it does not change while someone reads it. */

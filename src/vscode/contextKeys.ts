@@ -4,6 +4,7 @@ import { commands } from 'vscode';
 import { lastReading } from '../core/balance.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
 import type { Disposable } from '../core/event.ts';
+import { canManageBilling } from '../core/rights.ts';
 
 export class ContextKeys {
   readonly #listening: Disposable;
@@ -16,7 +17,7 @@ export class ContextKeys {
       const refused = balance.kind === 'failed' && balance.error.reason === 'unauthenticated';
       this.#set('credits.signedIn', account !== undefined && !refused);
       this.#set('credits.canPurchase', options?.can_purchase === true);
-      this.#set('credits.canManageBilling', options !== undefined && options.blocked_reason !== 'not_admin');
+      this.#set('credits.canManageBilling', canManageBilling(options));
       const snapshot = lastReading(balance)?.snapshot;
       this.#set('credits.balanceKnown', snapshot !== undefined);
       this.#set('credits.low', snapshot !== undefined && snapshot.low_balance.level !== 'ok');

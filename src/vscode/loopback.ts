@@ -15,12 +15,14 @@ export interface Loopback {
   dispose(): void;
 }
 
+export interface Words {
+  readonly title: string;
+  readonly text: string;
+  readonly language: string;
+}
+
 /** @param words what the page in the browser says at the end */
-export async function listen(
-  words: { readonly title: string; readonly text: string },
-  clock: Clock,
-  patienceMs: number,
-): Promise<Loopback> {
+export async function listen(words: Words, clock: Clock, patienceMs: number): Promise<Loopback> {
   let expected: string | undefined;
   let take: ((answer: URLSearchParams) => void) | undefined;
   let host = '';
@@ -99,8 +101,8 @@ export async function listen(
   };
 }
 
-function pageOf({ title, text }: { readonly title: string; readonly text: string }): string {
-  return `<!doctype html><meta charset="utf-8"><title>${escaped(title)}</title><h1>${escaped(title)}</h1><p>${escaped(text)}</p>`;
+function pageOf({ title, text, language }: Words): string {
+  return `<!doctype html><html lang="${escaped(language)}"><meta charset="utf-8"><title>${escaped(title)}</title><h1>${escaped(title)}</h1><p>${escaped(text)}</p>`;
 }
 
 function escaped(text: string): string {

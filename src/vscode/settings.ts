@@ -1,5 +1,5 @@
 // The settings as values with an event. Only what the person set for all workspaces counts: a workspace, trusted or
-// not, cannot name a host (T1).
+// not, cannot name a host (T1). To look where a value comes from is dear, so only addresses pay for it.
 import { type ConfigurationChangeEvent, workspace } from 'vscode';
 import { type Disposable, Emitter } from '../core/event.ts';
 
@@ -11,12 +11,15 @@ export type StatusBarFormat = (typeof statusBarFormats)[number];
 export class Settings {
   readonly #changed = new Emitter<void>();
   readonly #listening: Disposable;
+  /** Made anew at each change only: the editor puts it together from all its sources. */
+  #values = workspace.getConfiguration(SECTION);
 
   readonly onDidChange = this.#changed.event;
 
   constructor() {
     this.#listening = workspace.onDidChangeConfiguration((event: ConfigurationChangeEvent) => {
       if (event.affectsConfiguration(SECTION)) {
+        this.#values = workspace.getConfiguration(SECTION);
         this.#changed.fire();
       }
     });
@@ -24,12 +27,12 @@ export class Settings {
 
   /** As typed, so not yet checked; empty when not set. */
   get serverUrl(): string {
-    return asString(this.#read('serverUrl')).trim();
+    return asString(this.#readOwn('serverUrl')).trim();
   }
 
   /** As typed; entries that are no exact origins are ignored where they are used. */
   get allowedCheckoutOrigins(): readonly string[] {
-    const value = this.#read('allowedCheckoutOrigins');
+    const value = this.#readOwn('allowedCheckoutOrigins');
     return Array.isArray(value) ? value.filter(entry => typeof entry === 'string') : [];
   }
 
@@ -70,8 +73,12 @@ export class Settings {
   }
 
   #read(key: string): unknown {
-    // Application scope keeps workspaces out already; reading the person's own value only is the second lock.
-    const value = workspace.getConfiguration(SECTION).inspect(key);
+    return this.#values.get(key);
+  }
+
+  /** For addresses: application scope keeps workspaces out already; the person's own value only is the second lock. */
+  #readOwn(key: string): unknown {
+    const value = this.#values.inspect(key);
     return value?.globalValue ?? value?.defaultValue;
   }
 }

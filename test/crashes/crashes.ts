@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type Stripe from 'stripe';
 import type { Balance, LedgerList, Purchase } from '../../protocol/api.ts';
 import { type Listening, only, StripeDouble } from '../support/stripeDouble.ts';
@@ -40,6 +42,10 @@ const AMOUNT_MINOR = 5_000;
 const CREDITS_UCR = 5_000_000_000;
 /** A process that says nothing for this long has hung. */
 const PATIENCE_MS = 4 * 60_000;
+/** Between the look that is cut off and the next one, as the server does not ask again what it has just asked. */
+const LOOKS_APART_MS = 10_000;
+/** Loading and compiling the sources is most of a start. */
+const env = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'credits-crashes-compiled') };
 
 class Server {
   readonly #process: ChildProcess;
@@ -49,23 +55,25 @@ class Server {
     this.#process = child;
   }
 
-  static async start(directory: string, stripePort: number): Promise<Server> {
+  /** A process that has loaded the server, and waits. */
+  static load(stripePort: number): Server {
     const file = new URL('./server.ts', import.meta.url).pathname;
-    const server = new Server(
-      fork(file, [directory, String(stripePort)], { execArgv: ['--disable-warning=ExperimentalWarning'] }),
-    );
-    const report = await server.#report('listening');
-    assert.equal(report.drifts, 0, 'every balance is the sum of its entries');
-    server.address = report.address;
-    return server;
+    const execArgv = ['--disable-warning=ExperimentalWarning'];
+    return new Server(fork(file, [String(stripePort)], { execArgv, env }));
+  }
+
+  async open(directory: string): Promise<void> {
+    const { address, drifts } = await this.#order({ do: 'open', directory }, 'listening');
+    assert.equal(drifts, 0, 'every balance is the sum of its entries');
+    this.address = address;
   }
 
   async dieAt(step: string): Promise<void> {
     await this.#order({ do: 'dieAt', step }, 'armed');
   }
 
-  async look(): Promise<void> {
-    await this.#order({ do: 'look' }, 'looked');
+  async look(agoMs = 0): Promise<void> {
+    await this.#order({ do: 'look', agoMs }, 'looked');
   }
 
   kill(): void {
@@ -86,10 +94,10 @@ class Server {
     return (await answer.json()) as T;
   }
 
-  async #order<I extends Report['is']>(order: Order, answer: I): Promise<void> {
+  #order<I extends Report['is']>(order: Order, answer: I): Promise<Extract<Report, { is: I }>> {
     const answered = this.#report(answer);
     this.#process.send(order);
-    await answered;
+    return answered;
   }
 
   async #report<I extends Report['is']>(is: I): Promise<Extract<Report, { is: I }>> {
@@ -113,29 +121,36 @@ export class Crashes {
   readonly #stripe: StripeDouble;
   readonly #listening: Listening;
   #server: Server;
+  /** Takes over when the other is dead. */
+  #next: Server;
   #kills = 0;
 
-  private constructor(directory: string, stripe: StripeDouble, listening: Listening, server: Server) {
+  private constructor(directory: string, stripe: StripeDouble, listening: Listening) {
     this.#directory = directory;
     this.#stripe = stripe;
     this.#listening = listening;
-    this.#server = server;
+    this.#server = Server.load(listening.port);
+    this.#next = Server.load(listening.port);
   }
 
   static async begin(directory: string): Promise<Crashes> {
     const stripe = new StripeDouble();
     const listening = await stripe.listen();
+    const crashes = new Crashes(directory, stripe, listening);
     try {
-      return new Crashes(directory, stripe, listening, await Server.start(directory, listening.port));
+      await crashes.#server.open(directory);
+      return crashes;
     } catch (error) {
-      await listening.close();
+      await crashes.end();
       throw error;
     }
   }
 
   async end(): Promise<void> {
-    this.#server.kill();
-    await this.#server.died();
+    for (const server of [this.#server, this.#next]) {
+      server.kill();
+      await server.died();
+    }
     await this.#listening.close();
   }
 
@@ -159,7 +174,9 @@ export class Crashes {
       assert.equal(await Promise.race([cutOff, false]), false, 'nobody was answered');
     }
 
-    this.#server = await Server.start(this.#directory, this.#listening.port);
+    this.#server = this.#next;
+    this.#next = Server.load(this.#listening.port);
+    await this.#server.open(this.#directory);
     if (!purchase) {
       purchase = await this.#buy(key);
       this.#pay(purchase);
@@ -192,7 +209,7 @@ export class Crashes {
         return fetch(`${server.address}${new URL(url).pathname}`);
       }
       case 'reconciliation':
-        return server.look();
+        return server.look(LOOKS_APART_MS);
     }
   }
 

@@ -2,16 +2,17 @@
 // it adds is around the database and Stripe's transport, not in them. Started by crashes.ts.
 import Stripe from 'stripe';
 import { admit } from '../../server/src/access.ts';
-import { buildApp } from '../../server/src/app.ts';
+import { type App, buildApp } from '../../server/src/app.ts';
 import { systemClock } from '../../server/src/clock.ts';
 import { readConfig } from '../../server/src/config.ts';
 import { openEmbedded } from '../../server/src/database/database.ts';
 import { databaseInSteps, type OnStep, stripeInSteps } from '../simulator/steps.ts';
 import { ADMIN, ORG, type Order, type Report, WEBHOOK_SECRET } from './wire.ts';
 
-const [directory = '', stripePort = ''] = process.argv.slice(2);
+const [stripePort = ''] = process.argv.slice(2);
 
 let deadly: string | undefined;
+let behindMs = 0;
 const onStep: OnStep = step => {
   if (deadly !== undefined && step.startsWith(deadly)) {
     // The kernel ends the process here: nothing is flushed, closed or rolled back.
@@ -23,32 +24,50 @@ const config = readConfig({
   STRIPE_SECRET_KEY: 'sk_test_of_the_crashes',
   STRIPE_WEBHOOK_SECRETS: WEBHOOK_SECRET,
   RATE_LIMIT_PER_MINUTE: '1000000',
+  // On a busy machine a process that has just started would refuse to answer.
+  MAX_EVENT_LOOP_DELAY_MS: '60000',
 });
-const database = databaseInSteps(await openEmbedded(directory), onStep);
-const httpClient = stripeInSteps(Stripe.createNodeHttpClient(), onStep);
-const sdk = {
-  httpClient,
-  protocol: 'http',
-  host: '127.0.0.1',
-  port: Number(stripePort),
-  maxNetworkRetries: 0,
-} as const;
-const app = await buildApp({ config, database, sdk });
-await database.transaction(async tx => {
-  await app.parts.ledger.openOrganisation(tx, ORG, 'Acme Robotics');
-  const principal = { id: 'usr_ada', kind: 'person', name: 'Ada', email: null } as const;
-  await admit(tx, { orgId: ORG, principal, role: 'admin', token: ADMIN }, systemClock());
-});
-const drifts = (await app.parts.bookKeeper.check()).length;
-const address = await app.listen({ host: '127.0.0.1', port: 0 });
-
+const clock = () => new Date(systemClock().getTime() - behindMs);
 const report = (what: Report): void => void process.send?.(what);
-process.on('message', (order: Order) => {
-  if (order.do === 'dieAt') {
-    deadly = order.step;
-    report({ is: 'armed' });
-    return;
+
+/** Waits with everything loaded until the server before it is dead. */
+async function open(directory: string): Promise<App> {
+  const database = databaseInSteps(await openEmbedded(directory), onStep);
+  const httpClient = stripeInSteps(Stripe.createNodeHttpClient(), onStep);
+  const sdk = {
+    httpClient,
+    protocol: 'http',
+    host: '127.0.0.1',
+    port: Number(stripePort),
+    maxNetworkRetries: 0,
+  } as const;
+  const app = await buildApp({ config, database, clock, sdk });
+  await database.transaction(async tx => {
+    await app.parts.ledger.openOrganisation(tx, ORG, 'Acme Robotics');
+    const principal = { id: 'usr_ada', kind: 'person', name: 'Ada', email: null } as const;
+    await admit(tx, { orgId: ORG, principal, role: 'admin', token: ADMIN }, clock());
+  });
+  const drifts = (await app.parts.bookKeeper.check()).length;
+  const address = await app.listen({ host: '127.0.0.1', port: 0 });
+  report({ is: 'listening', address, drifts });
+  return app;
+}
+
+let opening: Promise<App> | undefined;
+process.on('message', async (order: Order) => {
+  switch (order.do) {
+    case 'open':
+      opening = open(order.directory);
+      return;
+    case 'dieAt':
+      deadly = order.step;
+      report({ is: 'armed' });
+      return;
+    case 'look':
+      behindMs = order.agoMs;
+      await (await opening)?.parts.reconciler.look();
+      behindMs = 0;
+      report({ is: 'looked' });
   }
-  void app.parts.reconciler.look().then(() => report({ is: 'looked' }));
 });
-report({ is: 'listening', address, drifts });
+process.on('disconnect', () => process.exit());

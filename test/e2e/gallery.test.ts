@@ -12,6 +12,7 @@ import {
   type Gallery,
   openGallery,
   readViolations,
+  themeNames,
 } from '../../scripts/support/gallery.ts';
 import { hostileStrings } from '../gallery/hostile.ts';
 import { type GalleryState, states } from '../gallery/states.ts';
@@ -66,6 +67,19 @@ describe('the panel in each of its states', () => {
     assert.notEqual(track, fill);
     assert.deepEqual(await findLayoutFaults(page), []);
   });
+
+  for (const theme of themeNames) {
+    it(`tells what is left of a bar from what is used: ${theme}`, async () => {
+      const page = await gallery.show(theme, narrowPx, state('member'));
+      const [track, fill] = await page.evaluate(() =>
+        ['.bar-track', '.bar-fill'].map(
+          name => getComputedStyle(document.querySelector(name) as Element).fill,
+        ),
+      );
+      assert.notEqual(track, fill);
+      assert.deepEqual(await findAxeFaults(page), []);
+    });
+  }
 
   it('gives the usage of each day in a table too', async () => {
     const page = await gallery.show('dark', widePx, state('admin'));

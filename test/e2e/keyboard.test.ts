@@ -72,6 +72,11 @@ describe('by keyboard alone', () => {
     await tabTo('the field for an amount', '#custom-amount');
     await workbench.page.keyboard.type('123');
     await workbench.waitForPanel('the amount is understood', text => /= 12,300 credits/.test(text));
+    await eventually(
+      'the editor has written it down',
+      () => leaveWindow('123'),
+      kept => kept,
+    );
     await workbench.reload();
     await workbench.panel.locator('#custom-amount').waitFor({ timeout: 60_000 });
     await expectTyped('123');
@@ -86,6 +91,32 @@ describe('by keyboard alone', () => {
       () => workbench.panel.locator('body').evaluate(() => document.hasFocus()),
       has => has,
     );
+  }
+
+  /** An editor in a browser writes down what is open when its window is left; whether that with `typed` in it is there. */
+  async function leaveWindow(typed: string): Promise<boolean> {
+    return workbench.page.evaluate(async text => {
+      for (const hasFocus of [true, false]) {
+        document.hasFocus = () => hasFocus;
+        window.dispatchEvent(new Event(hasFocus ? 'focus' : 'blur'));
+      }
+      const done = <T>(request: IDBRequest<T>) =>
+        new Promise<T>((resolve, reject) => {
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+      const kept: string[] = [];
+      for (const { name } of await indexedDB.databases()) {
+        if (name?.startsWith('vscode-web-state-db')) {
+          const database = await done(indexedDB.open(name));
+          kept.push(
+            ...(await done(database.transaction('ItemTable').objectStore('ItemTable').getAll())).map(String),
+          );
+          database.close();
+        }
+      }
+      return kept.some(value => value.includes('credits.panel') && value.includes(text));
+    }, typed);
   }
 
   async function tabTo(what: string, selector: string): Promise<void> {

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'mocha';
 import { readBalance } from '../../scripts/sandbox.ts';
 import { checkBudget, readBudget } from '../../scripts/support/bundle.ts';
 import { type EditorVersion, installVsix, startEditorHost } from '../../scripts/support/editorHost.ts';
+import { languages } from '../../scripts/support/l10n.ts';
 import { inRoot, out, root } from '../../scripts/support/places.ts';
 import { openStage, type Stage } from '../../scripts/support/stage.ts';
 import { Workbench } from '../../scripts/support/workbench.ts';
@@ -19,10 +20,14 @@ const shipped = [
   'dist/extension.cjs',
   'dist/panel/panel.css',
   'dist/panel/panel.js',
+  ...languages.map(language => `l10n/bundle.l10n.${language}.json`),
+  'dist/web/extension.js',
   'media/icon.png',
   'media/icon.svg',
+  ...['balance', 'buy', 'connect', 'warnings'].map(step => `media/walkthrough/${step}.svg`),
   'package.json',
   'package.nls.json',
+  ...languages.map(language => `package.nls.${language}.json`),
   'readme.md',
 ];
 

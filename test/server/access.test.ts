@@ -156,8 +156,8 @@ describe('access', () => {
   it('tells a member why not, and whom to ask', async () => {
     const options = (await house.get(`/v1/orgs/${org.id}/purchase-options`, org.member)).json();
     assert.deepEqual(
-      [options.can_purchase, options.blocked_reason, options.contact],
-      [false, 'not_admin', { name: 'Ada', email: null }],
+      [options.can_purchase, options.blocked_reason, options.can_manage_billing, options.contact],
+      [false, 'not_admin', false, { name: 'Ada', email: null }],
     );
   });
 

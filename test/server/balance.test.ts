@@ -76,7 +76,10 @@ describe('the balance', () => {
       ['none', { checkout: false, events: true, portal: false }],
     );
     const options = (await house.get(`/v1/orgs/${org.id}/purchase-options`, org.admin)).json();
-    assert.deepEqual([options.can_purchase, options.blocked_reason], [false, 'payments_unavailable']);
+    assert.deepEqual(
+      [options.can_purchase, options.blocked_reason, options.can_manage_billing],
+      [false, 'payments_unavailable', false],
+    );
     const answer = await house.buy(org);
     assert.deepEqual([answer.statusCode, answer.json().code], [409, 'purchasing_blocked']);
     assert.equal((await house.deliver({})).statusCode, 404);

@@ -43,4 +43,15 @@ describe('a server that is behind with its work', () => {
     assert.equal((await house.get('/health')).statusCode, 200);
     await house.close();
   });
+
+  it('turns nobody away for delays below the limit, however long they are', async () => {
+    const house = await House.build({ environment: { MAX_EVENT_LOOP_DELAY_MS: '60000' } });
+    for (let turn = 0; turn < 3; turn++) {
+      const until = performance.now() + 1_050;
+      while (performance.now() < until);
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    assert.equal((await house.get(paths.meta())).statusCode, 200);
+    await house.close();
+  });
 });

@@ -46,6 +46,7 @@ describe('a dispute', () => {
     const options = (await house.get(`/v1/orgs/${org.id}/purchase-options`, org.admin)).json();
     const answer = await house.buy(org);
     assert.equal(answer.statusCode === 201, options.can_purchase, 'what is said is what is done');
+    assert.equal(options.can_manage_billing, true, 'the invoices are there whatever buying waits for');
     return options.can_purchase ? true : [options.blocked_reason, answer.json().code, answer.json().errors];
   };
   const blocked = ['dispute_open', 'purchasing_blocked', [{ pointer: '', code: 'dispute_open' }]];

@@ -2,10 +2,10 @@
 // it until they are rebuilt.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
-import { sql } from 'kysely';
 import { repairProjection, verifyLedger } from '../../server/src/ledger/verify.ts';
 import { createLog } from '../../server/src/log.ts';
 import { plant } from '../../server/src/seed.ts';
+import { drift } from './support/drift.ts';
 import {
   bearer,
   booksAreInOrder,
@@ -40,18 +40,7 @@ describe('a ledger that differs from its entries', () => {
     await house.close();
   });
 
-  /** Behind the ledger's back, as a bad restore or a person with a database client would. */
-  const corrupt = (change = 1_000_000n) =>
-    house.database.transaction(async tx => {
-      await sql`alter table accounts disable trigger only_by_entries`.execute(tx);
-      await tx
-        .updateTable('accounts')
-        .set(row => ({ balance_ucr: row('balance_ucr', '-', change) }))
-        .where('org_id', '=', org.id)
-        .where('kind', '=', 'grant')
-        .execute();
-      await sql`alter table accounts enable trigger only_by_entries`.execute(tx);
-    });
+  const corrupt = (change?: bigint) => drift(house, org, change);
   const check = () => house.app.parts.bookKeeper.check();
   const service = (path: string, body: object = {}) =>
     house.post(`/v1/orgs/${org.id}${path}`, org.service, body);

@@ -25,7 +25,7 @@ describe('docs/api/openapi.json', () => {
     for (const { path, summary, security, responses } of operations) {
       assert.ok(summary, path);
       assert.ok(responses['500'], path);
-      assert.equal(path.startsWith('/v1/orgs') || path === '/v1/me', security !== undefined, path);
+      assert.equal(/^\/v1\/(orgs|me)(\/|$)/.test(path), security !== undefined, path);
       assert.equal('401' in responses, security !== undefined, path);
     }
   });

@@ -115,6 +115,7 @@ describe('a purchase', () => {
       custom: { min_minor: 1000, max_minor: 1000000, step_minor: 100 },
       can_purchase: true,
       blocked_reason: null,
+      can_manage_billing: true,
       contact: null,
       payment_mode: 'test',
       payment_host: 'checkout.stripe.com',

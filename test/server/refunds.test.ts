@@ -106,6 +106,25 @@ describe('a refund', () => {
     assert.deepEqual([(await stored()).status, await available()], ['credited', 8_218_000_000]);
   });
 
+  it('T30 leaves no debt beside free credits when a hold of them has expired meanwhile', async () => {
+    await paid();
+    const everything = { hold_id: 'h', amount_ucr: 10_218_000_000, expires_in_s: 60 };
+    const held = await house.post(`/v1/orgs/${org.id}/holds`, org.service, everything);
+    assert.equal(held.statusCode, 200, held.body);
+    house.clock.advance(61_000);
+    await deliver(stripe.double.refund(sessionId));
+    const balance = await house.balance(org);
+    assert.deepEqual(
+      [
+        balance.available_ucr,
+        balance.purchased.remaining_ucr,
+        balance.promotional.remaining_ucr,
+        balance.debt_ucr,
+      ],
+      [5_218_000_000, 0, 5_218_000_000, 0],
+    );
+  });
+
   it('T30 F57 is not undone by an answer that was long on its way', async () => {
     await paid();
     const before = stripe.requests().length;

@@ -60,7 +60,10 @@ describe('access tokens of this server', () => {
       assert.equal(answer.headers['www-authenticate'], `Bearer error="insufficient_scope", scope="${scope}"`);
     }
     const options = (await house.get(paths.purchaseOptions(org.id), token)).json();
-    assert.deepEqual([options.can_purchase, options.blocked_reason], [false, 'purchasing_disabled']);
+    assert.deepEqual(
+      [options.can_purchase, options.blocked_reason, options.can_manage_billing],
+      [false, 'purchasing_disabled', false],
+    );
     assert.equal((await house.get(paths.me(), token)).json().orgs[0].permissions.can_purchase, false);
   });
 

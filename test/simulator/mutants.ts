@@ -1,17 +1,36 @@
 // Bugs that a credits server could have, each put into the production sources by the smallest change that makes it real
-// there. Where several defences stand behind each other, the change takes all of them out: one alone would hold.
+// there. Where other defences stand behind it, they are taken out too: what is to be seen is the bug, not what stops it.
 import type { Edit } from '../../scripts/support/sourceCopy.ts';
 
 export interface Bug {
   readonly name: string;
   readonly edits: readonly Edit[];
+  /** Defences that would hide the bug. Without them and without the bug, every rule must be kept. */
+  readonly behind?: readonly Edit[];
+  /** How it shows: what is said of the rule that it breaks. */
+  readonly rule: RegExp;
 }
 
 const at = (file: string, from: string, to: string): Edit => ({ file: `server/src/${file}`, from, to });
 
+/** The ledger itself takes each payment once; without that, only fulfilment's own check is left. */
+const ledgerTakesTwice = [
+  at(
+    'database/migrations/0001_ledger.ts',
+    'constraint one_transaction_per_source unique (org_id, type, source_type, source_id)',
+    "check (source_id <> '')",
+  ),
+  at(
+    'ledger/ledger.ts',
+    'return findTransaction(tx, orgId, type, source);',
+    "return type === 'purchase' ? undefined : findTransaction(tx, orgId, type, source);",
+  ),
+];
+
 export const bugs: readonly Bug[] = [
   {
     name: 'no unique key',
+    rule: /I2 I6 posted twice/,
     edits: [
       at(
         'database/migrations/0001_ledger.ts',
@@ -28,13 +47,17 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'check outside the transaction',
-    edits: [
+    rule: /I2 I6 posted twice: purchase/,
+    behind: [
+      ...ledgerTakesTwice,
+      // The change of a purchase that has changed meanwhile would be refused.
       at(
-        'ledger/posting.ts',
-        `    .where('org_id', '=', orgId)
-    .forUpdate()`,
-        `    .where('org_id', '=', orgId)`,
+        'purchases/purchase.ts',
+        "    .where('status', '=', purchase.status)\n    .executeTakeFirst",
+        '    .executeTakeFirst',
       ),
+    ],
+    edits: [
       at(
         'purchases/fulfilment.ts',
         `    await this.#database.transaction(async tx => {
@@ -48,6 +71,8 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'dedupe by event id only',
+    rule: /I2 I6 posted twice: purchase/,
+    behind: ledgerTakesTwice,
     edits: [
       at('purchases/purchase.ts', '  credited: [],', "  credited: ['credited'],"),
       at(
@@ -55,25 +80,11 @@ export const bugs: readonly Bug[] = [
         'if (status === purchase.status || !',
         "if ((status === purchase.status && status !== 'credited') || !",
       ),
-      at(
-        'purchases/fulfilment.ts',
-        'await this.#advance(tx, current, session, finding);',
-        'await this.#advance(tx, current, session, finding, eventKey);',
-      ),
-      at(
-        'purchases/fulfilment.ts',
-        'session: Session, finding: Finding): Promise<void>',
-        'session: Session, finding: Finding, eventKey?: string): Promise<void>',
-      ),
-      at(
-        'purchases/fulfilment.ts',
-        "source: { type: 'checkout_session', id: session.id }",
-        "source: { type: 'checkout_session', id: eventKey ?? session.id }",
-      ),
     ],
   },
   {
     name: 'credit on unpaid',
+    rule: /I3 credited is what was paid/,
     edits: [
       at(
         'purchases/fulfilment.ts',
@@ -84,6 +95,7 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'amount_total credited',
+    rule: /I3 the order is credited, without tax/,
     edits: [
       at(
         'purchases/fulfilment.ts',
@@ -94,6 +106,14 @@ export const bugs: readonly Bug[] = [
   },
   {
     name: 'refund added instead of set',
+    rule: /I5/,
+    behind: [
+      at(
+        'database/migrations/0004_payments.ts',
+        'add constraint reversed_is_credited check (reversed_ucr + disputed_ucr <= credits_ucr)',
+        'add constraint reversed_is_credited check (reversed_ucr >= 0)',
+      ),
+    ],
     edits: [
       at(
         'purchases/fulfilment.ts',
@@ -104,8 +124,7 @@ export const bugs: readonly Bug[] = [
         'purchases/fulfilment.ts',
         'function read(tx: Tx,',
         `function added(purchase: PurchaseRow, now: Reversal): Reversal {
-  const all = purchase.reversed_ucr + now.reversedUcr;
-  return { ...now, reversedUcr: all < purchase.credits_ucr ? all : purchase.credits_ucr };
+  return { ...now, reversedUcr: purchase.reversed_ucr + now.reversedUcr };
 }
 
 function read(tx: Tx,`,
@@ -114,6 +133,7 @@ function read(tx: Tx,`,
   },
   {
     name: "early 'duplicate' answer before commit",
+    rule: /every delivery that was taken in is acted on|I2|I5/,
     edits: [
       at(
         'purchases/fulfilment.ts',
@@ -129,6 +149,7 @@ function read(tx: Tx,`,
   },
   {
     name: 'expiry ignored',
+    rule: /included, promotional, purchased, set aside|the model refuses|I1 what/,
     edits: [
       at(
         'ledger/settling.ts',
@@ -144,6 +165,7 @@ function read(tx: Tx,`,
   },
   {
     name: 'role from token',
+    rule: /I8/,
     edits: [
       at(
         'access.ts',
@@ -159,6 +181,7 @@ function read(tx: Tx,`,
   },
   {
     name: 'clock taken from the client',
+    rule: /a hold lasts as long/,
     edits: [
       at(
         'routes/holds.ts',
@@ -174,10 +197,12 @@ function read(tx: Tx,`,
   },
   {
     name: 'order and payment not compared',
+    rule: /I3 credited is what was ordered/,
     edits: [at('purchases/fulfilment.ts', 'if (differences.length > 0) {', 'if (differences.length > 9) {')],
   },
   {
     name: 'late payment not credited',
+    rule: /I2 .*, paid, is expired/,
     edits: [
       at(
         'purchases/purchase.ts',
@@ -188,6 +213,7 @@ function read(tx: Tx,`,
   },
   {
     name: 'an old look undoes a newer one',
+    rule: /included, promotional, purchased, set aside|I5/,
     edits: [
       at(
         'purchases/fulfilment.ts',
@@ -198,6 +224,7 @@ function read(tx: Tx,`,
   },
   {
     name: 'shares worked out before what fell due',
+    rule: /included, promotional, purchased, set aside/,
     edits: [at('purchases/reversal.ts', '  await ledger.settle(tx, orgId);\n', '')],
   },
 ];

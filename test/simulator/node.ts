@@ -24,6 +24,8 @@ const config = readConfig({
   STRIPE_WEBHOOK_SECRETS: WEBHOOK_SECRET,
   RATE_LIMIT_PER_MINUTE: '1000000',
   RATE_LIMIT_SERVICE_PER_MINUTE: '1000000',
+  // Real time has no say here: a busy machine is not the servers' fault.
+  MAX_EVENT_LOOP_DELAY_MS: '60000',
 });
 
 export class Node {

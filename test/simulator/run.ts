@@ -1,56 +1,50 @@
-// Runs schedules one after another, and makes a failing one short enough to be read.
+// Runs a schedule, and makes a failing one short enough to be read.
 import type { Database } from '../../server/src/database/database.ts';
 import { type Operation, schedule } from './operations.ts';
-import { World } from './world.ts';
-
-export const DEFAULT_OPERATIONS = 200;
+import { type Counts, World } from './world.ts';
 
 export interface Failure {
   readonly seed: number;
-  /** How many schedules were run, the failing one included. */
-  readonly after: number;
   readonly error: unknown;
   /** What is left when everything is left out that the failure can do without. */
   readonly operations: readonly Operation[];
 }
 
 export interface Run {
+  /** Emptied first. */
   readonly database: Database;
-  readonly schedules: number;
-  /** Of the first schedule; the next one has the next number. */
   readonly seed: number;
-  readonly operations?: number;
+  readonly operations: number;
   /** How many times a failing schedule is run again to make it shorter. */
-  readonly shortenings?: number;
-  readonly onSchedule?: (done: number) => void;
+  readonly shortenings: number;
 }
 
-/** The first failure, if there is one. */
-export async function simulate(run: Run): Promise<Failure | undefined> {
-  for (let n = 0; n < run.schedules; n++) {
-    const seed = run.seed + n;
-    const operations = schedule(seed, run.operations ?? DEFAULT_OPERATIONS);
-    const error = await live(run.database, operations);
-    if (error !== undefined) {
-      const short = await shorten(run.database, operations, run.shortenings ?? 40);
-      return { seed, after: n + 1, error: short.error ?? error, operations: short.operations };
-    }
-    run.onSchedule?.(n + 1);
+/** Runs the schedule of a seed. */
+export async function simulate(run: Run): Promise<{ counts: Counts; failure?: Failure }> {
+  const operations = schedule(run.seed, run.operations);
+  const { counts, error } = await live(run.database, operations);
+  if (error === undefined) {
+    return { counts };
   }
-  return undefined;
+  const short = await shorten(run.database, operations, run.shortenings);
+  const failure = { seed: run.seed, error: short.error ?? error, operations: short.operations };
+  return { counts, failure };
 }
 
-/** What went wrong, or nothing. */
-async function live(database: Database, operations: readonly Operation[]): Promise<unknown> {
+/** A schedule from an empty database on. What went wrong, or nothing. */
+async function live(
+  database: Database,
+  operations: readonly Operation[],
+): Promise<{ counts: Counts; error?: unknown }> {
   const world = await World.open(database);
   try {
     for (const operation of operations) {
       await world.step(operation);
     }
     await world.finish();
-    return undefined;
+    return { counts: world.counts };
   } catch (error) {
-    return error;
+    return { counts: world.counts, error };
   } finally {
     await world.close();
   }
@@ -73,7 +67,7 @@ async function shorten(
     for (let from = 0; from < operations.length && left > 0; ) {
       const without = [...operations.slice(0, from), ...operations.slice(from + size)];
       left--;
-      const stillFails = await live(database, without);
+      const { error: stillFails } = await live(database, without);
       if (stillFails === undefined) {
         from += size;
       } else {
@@ -85,12 +79,9 @@ async function shorten(
   return { operations, error };
 }
 
-export function describeFailure(
-  { seed, after, error, operations }: Failure,
-  of = DEFAULT_OPERATIONS,
-): string {
+export function describeFailure({ seed, error, operations }: Failure, of: number): string {
   return [
-    `Schedule ${after} broke a rule, and does so again with --seed ${seed} --schedules 1 --operations ${of}:`,
+    `Seed ${seed} broke a rule, and does so again with --seed ${seed} --schedules 1 --operations ${of}:`,
     error instanceof Error ? (error.stack ?? error.message) : String(error),
     `It takes ${operations.length} operations:`,
     ...operations.map(operation => `  ${JSON.stringify(operation)}`),

@@ -2,8 +2,12 @@
 import { Emitter } from '../../src/core/event.ts';
 
 export const l10n = {
+  /** Of another language, as the editor hands it over; a test that sets it takes it away again. */
+  bundle: undefined as Readonly<Record<string, string>> | undefined,
   t: (message: string, ...parts: ReadonlyArray<string | number>) =>
-    message.replaceAll(/\{(\d+)\}/g, (whole, index: string) => String(parts[Number(index)] ?? whole)),
+    (l10n.bundle?.[message] ?? message).replaceAll(/\{(\d+)\}/g, (whole, index: string) =>
+      String(parts[Number(index)] ?? whole),
+    ),
 };
 
 export class Uri {
@@ -68,6 +72,35 @@ export class MarkdownString {
   }
 }
 
+export class LanguageModelTextPart {
+  readonly value: string;
+
+  constructor(value: string) {
+    this.value = value;
+  }
+}
+
+export class LanguageModelToolResult {
+  readonly content: readonly unknown[];
+
+  constructor(content: readonly unknown[]) {
+    this.content = content;
+  }
+}
+
+export interface LanguageModelTool {
+  prepareInvocation(): unknown;
+  invoke(): LanguageModelToolResult;
+}
+
+/** Without `registerTool` as some editors are. */
+export const lm: { registerTool?: (name: string, tool: LanguageModelTool) => { dispose(): void } } = {
+  registerTool: (name, tool) => {
+    did.tools.set(name, tool);
+    return { dispose: () => did.tools.delete(name) };
+  },
+};
+
 export const StatusBarAlignment = { Left: 1, Right: 2 };
 export const ViewColumn = { Active: -1 };
 
@@ -100,6 +133,10 @@ export const did = {
   opened: [] as unknown[],
   clipboard: '',
   contexts: new Map<string, unknown>(),
+  /** What the status bar said for a while. */
+  passing: [] as string[],
+  /** Tools for language models, by name. */
+  tools: new Map<string, LanguageModelTool>(),
   /** By authentication provider: the labels of the accounts signed in. */
   accounts: new Map<string, string[]>(),
   settings: new Map<string, { globalValue?: unknown; workspaceValue?: unknown; defaultValue?: unknown }>(),
@@ -112,6 +149,8 @@ export const did = {
     this.opened = [];
     this.clipboard = '';
     this.contexts.clear();
+    this.passing = [];
+    this.tools.clear();
     this.settings.clear();
     this.accounts.clear();
     this.answer = () => undefined;
@@ -130,7 +169,20 @@ function show(level: Message['level']) {
 
 export class EventEmitter<T> extends Emitter<T> {}
 
+/** What is registered with the editor now, by name; disposing takes it out. */
+export const registered = new Set<string>();
+
+function register(name: string): { dispose: () => void } {
+  registered.add(name);
+  return { dispose: () => registered.delete(name) };
+}
+
+export const ProgressLocation = { Notification: 15 };
+export const UIKind = { Desktop: 1, Web: 2 };
+export const ExtensionKind = { UI: 1, Workspace: 2 };
+
 export const authentication = {
+  registerAuthenticationProvider: (id: string) => register(`authentication ${id}`),
   getAccounts: async (provider: string) =>
     (did.accounts.get(provider) ?? []).map(label => ({ id: label, label })),
 };
@@ -144,8 +196,16 @@ export const window = {
   showInformationMessage: show('info'),
   showWarningMessage: show('warning'),
   showErrorMessage: show('error'),
+  setStatusBarMessage: (text: string) => void did.passing.push(text),
   showQuickPick: async (items: readonly unknown[]) => did.pick(items),
   showInputBox: async (options: { validateInput?: (text: string) => unknown }) => did.type(options),
+  createOutputChannel: (name: string) => {
+    const write = () => undefined;
+    const lines = { trace: write, debug: write, info: write, warn: write, error: write, show: write };
+    return { ...register(`channel ${name}`), ...lines };
+  },
+  registerUriHandler: () => register('uri handler'),
+  registerWebviewPanelSerializer: (type: string) => register(`serializer ${type}`),
   createStatusBarItem: (id: string, alignment: number) => {
     let text = '';
     let label: { label: string } | undefined;
@@ -253,12 +313,18 @@ export const workspace = {
     dispose: () => undefined,
   }),
   onDidChangeConfiguration: configurationChanged.event,
-  getConfiguration: () => ({ inspect: (key: string) => did.settings.get(key) }),
+  getConfiguration: () => ({
+    inspect: (key: string) => did.settings.get(key),
+    // All settings have application scope, where a workspace has no say.
+    get: (key: string) => did.settings.get(key)?.globalValue ?? did.settings.get(key)?.defaultValue,
+  }),
 };
 
 export const env = {
   language: 'en',
   uriScheme: 'vscode-test',
+  uiKind: UIKind.Desktop,
+  remoteName: undefined,
   clipboard: {
     writeText: async (text: string) => {
       did.clipboard = text;
@@ -272,6 +338,7 @@ export const env = {
 };
 
 export const commands = {
+  registerCommand: (id: string) => register(`command ${id}`),
   executeCommand: async (command: string, key: string, value: unknown) => {
     if (command === 'setContext') {
       did.contexts.set(key, value);

@@ -20,6 +20,7 @@ interface Setting {
 
 const manifest = JSON.parse(read('package.json')) as {
   main: string;
+  browser: string;
   extensionKind: string[];
   activationEvents: string[];
   extensionDependencies?: string[];
@@ -86,7 +87,9 @@ describe('the manifest', () => {
   }
 
   it('reads the settings it offers, and no others (d-31)', () => {
-    const wanted = [...source.matchAll(/#read\('([a-zA-Z]+)'\)/g)].map(match => `credits.${match[1]}`);
+    const wanted = [...source.matchAll(/#read(?:Own)?\('([a-zA-Z]+)'\)/g)].map(
+      match => `credits.${match[1]}`,
+    );
     deepEqual(new Set(wanted), new Set(Object.keys(configuration.properties)));
   });
 
@@ -101,6 +104,7 @@ describe('the manifest', () => {
   it('T38 ships no packages: everything is in the bundle', () => {
     equal(manifest.dependencies, undefined);
     equal(manifest.main, './dist/extension.cjs');
+    equal(manifest.browser, './dist/web/extension.js');
   });
 });
 

@@ -75,6 +75,10 @@ export class Purchases {
       ...(leftMinor !== Infinity && { daily_left_minor: leftMinor }),
       can_purchase: blocked_reason === null,
       blocked_reason,
+      can_manage_billing:
+        payments !== undefined &&
+        may(member.role, 'manage_billing') &&
+        reaches(member.credential, needed.manage_billing),
       contact: isBuyer ? null : await contactOf(database.query, member.orgId),
       payment_mode: payments?.mode ?? 'none',
       payment_host: config.payments?.pageHost ?? null,

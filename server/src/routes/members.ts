@@ -36,7 +36,16 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
         ...needsToken,
         params: OrgParams,
         querystring: pageOf(/^usr_[\w-]{1,80}$/),
-        response: { 200: OrgMemberList, ...changeProblems() },
+        response: {
+          200: OrgMemberList,
+          ...problems(
+            'unauthenticated',
+            'insufficient_role',
+            'insufficient_scope',
+            'org_not_found',
+            'validation_failed',
+          ),
+        },
       },
     },
     async ({ member, query }, reply) => {

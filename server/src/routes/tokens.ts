@@ -20,14 +20,6 @@ export const tokenRoutes: FastifyPluginAsyncZod<{ access: Access; tokens: Access
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
-  const own = problems('unauthenticated', 'insufficient_scope', 'validation_failed');
-  const services = problems(
-    'unauthenticated',
-    'insufficient_role',
-    'insufficient_scope',
-    'org_not_found',
-    'validation_failed',
-  );
 
   app.get(
     '/v1/me/tokens',
@@ -37,7 +29,7 @@ export const tokenRoutes: FastifyPluginAsyncZod<{ access: Access; tokens: Access
         operationId: 'listMyTokens',
         summary: 'One’s own access tokens',
         ...needsToken,
-        response: { 200: AccessTokenList, ...own },
+        response: { 200: AccessTokenList, ...problems('unauthenticated', 'insufficient_scope') },
       },
     },
     async ({ principal }) => ({ data: await tokens.list({ principalId: principal.id }) }),
@@ -109,7 +101,10 @@ export const tokenRoutes: FastifyPluginAsyncZod<{ access: Access; tokens: Access
         summary: 'Access tokens of the organisation’s services (admins)',
         ...needsToken,
         params: OrgParams,
-        response: { 200: AccessTokenList, ...services },
+        response: {
+          200: AccessTokenList,
+          ...problems('unauthenticated', 'insufficient_role', 'insufficient_scope', 'org_not_found'),
+        },
       },
     },
     async ({ member }) => ({ data: await tokens.list({ servicesOf: member.orgId }) }),

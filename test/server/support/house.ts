@@ -7,7 +7,7 @@ import Stripe from 'stripe';
 import type { Balance, CreatePurchase, Purchase } from '../../../protocol/api.ts';
 import { admit } from '../../../server/src/access.ts';
 import { type App, type AppOptions, buildApp } from '../../../server/src/app.ts';
-import { readConfig } from '../../../server/src/config.ts';
+import { type Config, readConfig } from '../../../server/src/config.ts';
 import type { Database } from '../../../server/src/database/database.ts';
 import { newSecret } from '../../../server/src/ids.ts';
 import { sharedDatabase } from './databases.ts';
@@ -38,6 +38,8 @@ export interface HouseOptions {
   readonly log?: NonNullable<AppOptions['log']>;
   readonly answerWithinMs?: number;
   readonly sdk?: NonNullable<AppOptions['sdk']>;
+  /** A change to what was read from the environment. */
+  readonly configured?: (config: Config) => Config;
   /** Another one than all tests share. Closed by whoever opened it. */
   readonly database?: Database;
 }
@@ -57,6 +59,7 @@ export class House {
     environment = {},
     clock = new TestClock(),
     database: ownDatabase,
+    configured = config => config,
     ...options
   }: HouseOptions = {}): Promise<House> {
     const database = ownDatabase ?? (await sharedDatabase());
@@ -64,9 +67,11 @@ export class House {
     const unhurried = {
       RATE_LIMIT_PER_MINUTE: '1000000',
       RATE_LIMIT_SERVICE_PER_MINUTE: '1000000',
-      MAX_EVENT_LOOP_DELAY_MS: '60000',
+      MAX_EVENT_LOOP_DELAY_MS: '0',
     };
-    const config = readConfig({ STRIPE_WEBHOOK_SECRETS: WEBHOOK_SECRET, ...unhurried, ...environment });
+    const config = configured(
+      readConfig({ STRIPE_WEBHOOK_SECRETS: WEBHOOK_SECRET, ...unhurried, ...environment }),
+    );
     const app = await buildApp({ config, database, clock: clock.now, ...options });
     await app.ready();
     return new House(app, database, clock);

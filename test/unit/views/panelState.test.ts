@@ -118,6 +118,21 @@ describe("the panel's state", () => {
     equal(buying.kind === 'blocked' && buying.canAsk, false);
   });
 
+  it('T20 offers billing to whom the server lets, whatever it is that buying waits for', () => {
+    const rows = [
+      [{ can_manage_billing: true, can_purchase: false, blocked_reason: 'dispute_open' }, true],
+      [{ can_manage_billing: false, can_purchase: false, blocked_reason: 'dispute_open' }, false],
+      [{ can_manage_billing: false }, false],
+      // Servers that do not tell.
+      [{ can_purchase: false, blocked_reason: 'dispute_open' }, false],
+      [{}, true],
+    ] as const;
+    for (const [change, expected] of rows) {
+      const { canManageBilling } = signedIn({ kind: 'known', last }, {}, options(change));
+      equal(canManageBilling, expected, JSON.stringify(change));
+    }
+  });
+
   it('marks TEST MODE unless payments are real', () => {
     equal(signedIn({ kind: 'known', last }).testMode, true);
     equal(signedIn({ kind: 'known', last }, {}, options({ payment_mode: 'live' })).testMode, false);
@@ -163,7 +178,7 @@ describe("the panel's state", () => {
 });
 
 describe("the panel's page", () => {
-  const html = (name = 'Engines') => {
+  const html = (name = 'Engines', words?: Record<string, string>) => {
     const made = panelState({
       state: {
         account: { ...account, orgName: name },
@@ -185,6 +200,8 @@ describe("the panel's page", () => {
       script: 'https://file/panel.js',
       style: 'https://file/panel.css',
       title: 'Credits',
+      words,
+      language: 'en',
     });
   };
 
@@ -222,4 +239,14 @@ describe("the panel's page", () => {
       equal((JSON.parse(embedded) as { orgName: string }).orgName, name);
     });
   }
+
+  it('T7 carries the words of another language as data', () => {
+    const words = { Credits: '</script><img src=x>' };
+    const page = html('Engines', words);
+    equal(page.match(/<\/script>/g)?.length, 3);
+    ok(!page.includes('<img'));
+    const embedded = /id="credits-words">(.*?)<\/script>/s.exec(page)?.[1];
+    ok(embedded);
+    deepEqual(JSON.parse(embedded), words);
+  });
 });

@@ -23,7 +23,7 @@ describe('the loopback listener', () => {
 
   beforeEach(async () => {
     clock = new FakeClock();
-    loopback = await listen({ title: 'Back', text: '<b>close</b>' }, clock, PATIENCE_MS);
+    loopback = await listen({ title: 'Back', text: '<b>close</b>', language: 'de' }, clock, PATIENCE_MS);
     canceling = new AbortController();
     answer = loopback.wait(STATE, canceling.signal);
     answer.catch(() => undefined);
@@ -128,7 +128,7 @@ describe('the loopback listener', () => {
   });
 
   it('T16 listens on 127.0.0.1 alone, on a port of its own, and leaves no socket behind', async () => {
-    const second = await listen({ title: '', text: '' }, clock, PATIENCE_MS);
+    const second = await listen({ title: '', text: '', language: 'en' }, clock, PATIENCE_MS);
     ok(second.redirectUri !== loopback.redirectUri);
     second.dispose();
     const others = Object.values(networkInterfaces())

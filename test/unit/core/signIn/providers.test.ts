@@ -47,7 +47,7 @@ describe('signing in at oidc-provider', () => {
   /** From the browser's first page to the tokens, by a port of this machine. */
   async function byLoopback(): Promise<Tokens> {
     const provider = await open();
-    const loopback = await listen({ title: 'Back', text: '' }, systemClock, 20_000);
+    const loopback = await listen({ title: 'Back', text: '', language: 'en' }, systemClock, 20_000);
     try {
       const attempt = await provider.begin(loopback.redirectUri);
       const answer = loopback.wait(attempt.state, new AbortController().signal);

@@ -1,0 +1,137 @@
+// The bundle for web workers, in a Web Worker of a real browser: no Node, requests under the browser's rules.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { build } from 'esbuild';
+import { after, before, describe, it } from 'mocha';
+import type { Browser } from 'playwright-core';
+import { orgId, people, type Sandbox, startSandbox } from '../../scripts/sandbox.ts';
+import { launchBrowser } from '../../scripts/support/chromium.ts';
+import { eventually } from '../../scripts/support/eventually.ts';
+import { inRoot, root } from '../../scripts/support/places.ts';
+import { freePort } from '../../scripts/support/ports.ts';
+import type { WebHostNews, WebHostOrder } from '../support/webHost.ts';
+
+interface Page {
+  /** Everything the worker has said. */
+  news: WebHostNews[];
+  worker: Worker;
+}
+
+describe('a web-worker host', () => {
+  let sandbox: Sandbox;
+  let browser: Browser;
+  let port: number;
+  /** What was opened, to be closed. */
+  const close: (() => unknown)[] = [];
+
+  before(async function () {
+    this.timeout(180_000);
+    execFileSync(process.execPath, ['esbuild.js', '--production'], { cwd: root, stdio: 'pipe' });
+    const host = await build({
+      entryPoints: [inRoot('test/support/webHost.ts')],
+      bundle: true,
+      write: false,
+      format: 'iife',
+      platform: 'browser',
+    });
+    const served = new Map([
+      ['/', ['text/html', '<!doctype html><title>Editor</title>']],
+      ['/host.js', ['text/javascript', host.outputFiles[0]?.text ?? '']],
+      ['/extension.js', ['text/javascript', readFileSync(inRoot('dist/web/extension.js'), 'utf8')]],
+    ]);
+    port = await freePort();
+    const pages = createServer((request, response) => {
+      const [type = 'text/plain', text] = served.get(request.url ?? '') ?? [];
+      response.writeHead(text === undefined ? 404 : 200, { 'content-type': type }).end(text);
+    });
+    await new Promise<void>(resolve => pages.listen(port, '127.0.0.1', resolve));
+    close.push(() => pages.close());
+    sandbox = await startSandbox({
+      name: 'e2e-web',
+      balance: 5218,
+      rate: 100,
+      serverEnvironment: { CORS_ORIGINS: `http://127.0.0.1:${port}` },
+    });
+    close.push(() => sandbox.stop());
+    browser = await launchBrowser();
+    close.push(() => browser.close());
+  });
+
+  after(async function () {
+    this.timeout(30_000);
+    await Promise.all(close.map(one => one()));
+  });
+
+  it('T42 starts from one file without Node, shows the balance over CORS, and leaves nothing behind', async () => {
+    const bundle = readFileSync(inRoot('dist/web/extension.js'), 'utf8');
+    assert.deepEqual([...new Set(bundle.match(/require\("[^"]+"\)/g))], ['require("vscode")']);
+
+    const page = await open(`http://127.0.0.1:${port}/`);
+    const seen = await until(page, 'the balance is shown', news =>
+      news.some(({ status }) => /\b5,218\b/.test(status ?? '')),
+    );
+    assert.deepEqual(
+      seen.flatMap(({ error }) => error ?? []),
+      [],
+    );
+    const { contributes } = JSON.parse(readFileSync(inRoot('package.json'), 'utf8')) as {
+      contributes: { commands: { command: string }[] };
+    };
+    const registered = new Set(seen.find(news => news.registered)?.registered);
+    for (const { command } of contributes.commands) assert.ok(registered.has(`command ${command}`), command);
+
+    await page.evaluate(() => (globalThis as unknown as Page).worker.postMessage('end'));
+    const ended = await until(page, 'it ends', news => news.some(({ ended }) => ended));
+    assert.deepEqual(ended.at(-1), { ended: true, registered: [] });
+    await page.close();
+  });
+
+  it('T42 shows no figure where the server does not name the page among its origins', async () => {
+    const page = await open(`http://localhost:${port}/`);
+    // Neither 0 nor signed out: it says that it could not ask.
+    const seen = await until(page, 'it says that it could not ask', news =>
+      news.some(({ status }) => /\$\((?:warning|cloud-offline)\)/.test(status ?? '')),
+    );
+    assert.ok(!seen.some(({ status }) => /\d/.test(status ?? '')), JSON.stringify(seen));
+    await page.close();
+  });
+
+  async function open(url: string) {
+    const page = await browser.newPage();
+    await page.goto(url);
+    const account = {
+      serverUrl: sandbox.serverUrl,
+      personId: people.member.id,
+      personName: people.member.name,
+      orgId,
+      orgName: 'Acme',
+      role: 'member',
+    };
+    const order: WebHostOrder = {
+      url: '/extension.js',
+      secrets: { 'credits.signIn.v1': JSON.stringify({ account, token: sandbox.tokens.member }) },
+    };
+    await page.evaluate(given => {
+      const own = globalThis as unknown as Page;
+      own.news = [];
+      own.worker = new Worker('/host.js');
+      own.worker.onmessage = ({ data }) => own.news.push(data);
+      own.worker.onerror = ({ message }) => own.news.push({ error: message });
+      own.worker.postMessage(given);
+    }, order);
+    return page;
+  }
+
+  type BrowserPage = Awaited<ReturnType<typeof open>>;
+
+  function until(
+    page: BrowserPage,
+    what: string,
+    isThere: (news: WebHostNews[]) => boolean,
+  ): Promise<WebHostNews[]> {
+    const read = () => page.evaluate(() => (globalThis as unknown as Page).news);
+    return eventually(what, read, isThere, { withinMs: 30_000 });
+  }
+});
