@@ -318,6 +318,14 @@ export const mutants: readonly Mutant[] = [
     title: 'F38 do not keep two leaders',
   },
   {
+    row: 'F20 what the stream tells first',
+    file: 'src/core/refresher.ts',
+    from: 'this.#opening && (isNewer || !this.#isFresh())',
+    to: 'this.#opening',
+    test: 'test/unit/core/refresher.test.ts',
+    title: 'T33 F20 asks once when the server is back',
+  },
+  {
     row: 'F38 a late look counts as one',
     file: 'src/core/lease.ts',
     from: 'Math.min(now - this.#lookedMs, LOOK_COUNTS_MS)',

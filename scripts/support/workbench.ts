@@ -157,7 +157,7 @@ export class Workbench {
 
   /** Everything in the panel that could take an amount or start a purchase. */
   get buyingControls(): Locator {
-    return this.panel.locator('#buy, input, vscode-text-field, [type=radio]');
+    return this.panel.locator('#buy, input:not(.groups *), vscode-text-field');
   }
 
   /** Chooses the preset with this price, or types the amount where there is none. */

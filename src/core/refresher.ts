@@ -38,6 +38,9 @@ export interface RefresherMeans {
 /** Coming back to the window asks again only when the figure is older than this. */
 const FRESH_MS = seconds(30);
 
+/** A stream that has told nothing by now will not tell the version first. */
+const FIRST_EVENT_MS = seconds(3);
+
 /** Without a stream, while the window is looked at. Never more than one request a minute. */
 const POLL_MS = minutes(1);
 
@@ -60,6 +63,8 @@ export class Refresher {
   #timer: Disposable | undefined;
   #hintTimer: Disposable | undefined;
   #hintVersion = 0;
+  /** While a stream has just come up and told nothing yet. */
+  #opening: Disposable | undefined;
   #failures = 0;
   #lastHintMs = Number.NEGATIVE_INFINITY;
   #optionsAtMs = Number.NEGATIVE_INFINITY;
@@ -71,12 +76,14 @@ export class Refresher {
     this.#owned.own(hints.onDidReceive(event => this.#heard(event)));
     this.#owned.own(
       hints.onDidChangeLiveness(isLive => {
-        // Whatever happened while nobody was listening is asked for once; usually the answer is "unchanged".
+        this.#opening?.dispose();
+        this.#opening = undefined;
         if (isLive) {
-          void this.#ask();
-        } else {
-          this.#arm();
+          // A stream begins by telling the balance's version: where that is known, an outage that ends for many makes
+          // one question of each, not two. A server that tells nothing is asked.
+          this.#opening = means.clock.after(FIRST_EVENT_MS)(() => this.#opened());
         }
+        this.#arm();
       }),
     );
     this.#owned.own(attention.onDidFocus(() => this.#focused()));
@@ -112,9 +119,14 @@ export class Refresher {
     switch (event.name) {
       case 'balance.updated': {
         const last = lastReading(this.#means.store.state.balance);
-        if (!last || event.data.version > last.snapshot.version) {
+        const isNewer = !last || event.data.version > last.snapshot.version;
+        if (this.#opening && (isNewer || !this.#isFresh())) {
+          this.#opened(event.data.version);
+        } else if (isNewer) {
           this.#hint(event.data.version);
         }
+        this.#opening?.dispose();
+        this.#opening = undefined;
         return;
       }
       case 'resync':
@@ -125,6 +137,18 @@ export class Refresher {
         // The checkout's business; when credits have come, a balance event says so too.
         return;
     }
+  }
+
+  /** Whatever happened while nobody was listening is asked for once; usually the answer is "unchanged". */
+  #opened(version = 0): void {
+    this.#opening?.dispose();
+    this.#opening = undefined;
+    void this.#ask(version);
+  }
+
+  #isFresh(): boolean {
+    const { balance } = this.#means.store.state;
+    return balance.kind === 'known' && this.#means.store.ageMs(balance.last) <= FRESH_MS;
   }
 
   #hint(version: number): void {
@@ -215,6 +239,8 @@ export class Refresher {
     this.#timer = undefined;
     this.#hintTimer?.dispose();
     this.#hintTimer = undefined;
+    this.#opening?.dispose();
+    this.#opening = undefined;
   }
 }
 

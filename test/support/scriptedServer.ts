@@ -86,6 +86,8 @@ export class ScriptedServer {
   /** Answers in place of the ordinary ones, as long as it returns something. */
   instead: ((seen: Seen) => Answer | undefined) | undefined;
   hasEvents: boolean;
+  /** Whether a stream begins with the balance as it is, as the contract says. */
+  greets = true;
   checkoutUrl: (id: string) => string = id => `https://checkout.stripe.com/c/pay/${id}`;
   /** By idempotency key. */
   readonly orders = new Map<string, Purchase>();
@@ -253,6 +255,10 @@ export class ScriptedServer {
     const body = new ReadableStream<Uint8Array>({
       start: controller => {
         this.#stream = controller;
+        const { version, available_ucr, as_of } = this.balance;
+        if (this.greets) {
+          this.emit('balance.updated', { version, available_ucr, level: 'ok', as_of });
+        }
         signal.addEventListener('abort', () => {
           if (this.#stream === controller) {
             this.#stream = undefined;

@@ -10,6 +10,7 @@ import { html, problem, ScriptedServer } from '../../support/scriptedServer.ts';
 async function set(sessions = new FakeSessions()) {
   const clock = new FakeClock();
   const server = new ScriptedServer();
+  server.greets = false;
   const log = new CollectingLog();
   const connect = connector({ fetch: server.fetch, clock, userAgent: 'test/1' });
   const stream = new EventStream({ sessions, connect, clock, random: seededRandom(1), log });

@@ -153,7 +153,7 @@ describe('asking again', function () {
     equal(asked(world), before + 1);
   });
 
-  it('F9 asks once more after a sleep, when the stream is back: for what it missed', async () => {
+  it('F9 asks once after a sleep, also when the stream is back and tells what is known', async () => {
     const { world, clock, attention, hints } = await started();
     await clock.advance(10_000);
     const before = asked(world);
@@ -162,7 +162,41 @@ describe('asking again', function () {
     attention.comeBack();
     await clock.advance(20_000);
     equal(hints.isLive, true);
-    equal(asked(world), before + 2);
+    equal(asked(world), before + 1);
+  });
+
+  it('F2 asks once more when the stream is back after a while, and when it tells of a newer balance', async () => {
+    const { world, clock, store, attention } = await started();
+    attention.leave();
+    world.server.hasEvents = false;
+    world.server.instead = () => Promise.reject(unreachable());
+    world.server.endStream();
+    await clock.advance(60_000);
+    world.server.hasEvents = true;
+    world.server.instead = undefined;
+    world.server.balance = balance({ version: 2, available_ucr: 7 });
+    const before = asked(world);
+    await clock.advance(120_000);
+    equal(asked(world), before + 1);
+    equal(lastReading(store.state.balance)?.snapshot.available_ucr, 7);
+  });
+
+  it('T33 F20 asks once when the server is back, and not again for the stream', async () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const { world, clock, hints } = await started({ seed });
+      await clock.advance(20_000);
+      world.server.instead = () => problem(503, 'unavailable');
+      world.server.endStream();
+      await clock.advance(180_000);
+      const before = asked(world);
+      world.server.instead = undefined;
+      for (let beat = 0; beat < 20; beat++) {
+        await clock.advance(15_000);
+        world.server.beat();
+      }
+      equal(hints.isLive, true);
+      equal(asked(world) - before, 1, `seed ${seed}`);
+    }
   });
 
   it('T33 F20 1,000 clients come back after an outage of ten minutes at no more than twice their steady rate', async function () {
