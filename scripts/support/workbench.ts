@@ -149,6 +149,14 @@ export class Workbench {
 
   /** From the browser, past the code for another device, to the box that takes an access token. */
   async passOverBrowserSignIn(): Promise<void> {
+    // Older editors ask before they open a page of this machine; this one is not wanted anyway.
+    const question = this.page.locator('.monaco-dialog-box');
+    const waiting = this.page.locator('.notification-list-item', { hasText: 'Having trouble?' });
+    await question.or(waiting).first().waitFor();
+    if (await question.isVisible()) {
+      await this.page.keyboard.press('Escape');
+      await question.waitFor({ state: 'hidden' });
+    }
     for (const words of [/in your browser|did not open/, /Enter the code/]) {
       const toast = this.page.locator('.notification-list-item', { hasText: words });
       await toast.locator('a', { hasText: 'Having trouble?' }).first().click();
