@@ -36,7 +36,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
     options: { name: 'needed', id: 'optional' },
     usage: '--name NAME [--id org_…]',
     meaning: 'Opens an organisation, with nothing in it.',
-    async run({ database, ledger }, options) {
+    async run({ database, ledger, clock }, options) {
       const id = options.text('id', `org_${newId('usr', new Date()).slice('usr_'.length)}`);
       if (!/^org_[0-9A-Za-z_-]{1,80}$/.test(id)) {
         throw new CommandRefused(
@@ -46,7 +46,10 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       if (await nameOf(database, id)) {
         throw new CommandRefused(`There is an organisation ${id} already.`);
       }
-      await database.transaction(tx => ledger.openOrganisation(tx, id, options.text('name')));
+      await database.transaction(async tx => {
+        await ledger.openOrganisation(tx, id, options.text('name'));
+        await note(tx, id, { action: 'organisation.opened', actor: OPERATOR, details: {} }, clock());
+      });
       return { id, name: options.text('name') };
     },
   },
