@@ -166,6 +166,22 @@ export const mutants: readonly Mutant[] = [
     title: 'T24 F58 a delivery 301 seconds old',
   },
   {
+    row: 'F52 room of a grant',
+    file: 'server/src/purchases/reversal.ts',
+    from: 'const grantPartUcr = roomUcr > 0n ? lesserOf(restUcr, roomUcr) : 0n;',
+    to: 'const grantPartUcr = restUcr;',
+    test: 'test/server/refunds.test.ts',
+    title: 'F52 that fails gives back what later credits had paid for too',
+  },
+  {
+    row: 'F52 room kept for what is on hold',
+    file: 'server/src/purchases/reversal.ts',
+    from: 'return granted_ucr - balance_ucr - (held_ucr ?? 0n);',
+    to: 'return granted_ucr - balance_ucr;',
+    test: 'test/server/refunds.test.ts',
+    title: 'with the hold released after it',
+  },
+  {
     row: 'T26 live and test mode',
     file: 'server/src/purchases/fulfilment.ts',
     from: ": notice.livemode !== (this.#payments?.mode === 'live');",

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type Stripe from 'stripe';
-import type { Purchase } from '../../protocol/api.ts';
+import type { LedgerList, Purchase } from '../../protocol/api.ts';
 import { reversalOf } from '../../server/src/purchases/reversal.ts';
 import { only } from '../support/stripeDouble.ts';
 import { booksAreInOrder, type House, houseWithStripe, type Org } from './support/house.ts';
@@ -97,6 +97,21 @@ describe('a dispute', () => {
     );
     assert.equal(purchase.refunded_minor, 0, 'a lost dispute is no refund');
     assert.equal(await canBuy(), true);
+  });
+
+  it('F52 that is lost pays with what was set aside, and touches no credits that came later', async () => {
+    await house.post(`/v1/orgs/${org.id}/usage`, org.service, { event_id: 'e1', amount_ucr: 8_218_000_000 });
+    await deliver([...stripe.double.dispute(sessionId, 'open'), ...stripe.double.withdrawFunds(sessionId)]);
+    const later = { amountUcr: 4_000_000_000n, actor: 'ada', reason: 'test' };
+    await house.database.transaction(tx => house.app.parts.ledger.adjust(tx, org.id, later));
+    assert.deepEqual(await figures(), [1_000, 5_000, 0, 5_000]);
+    await deliver(stripe.double.closeDispute(sessionId, 'lost'));
+    assert.deepEqual(await figures(), [1_000, 0, 0, 0]);
+    const { data } = (await house.get(`/v1/orgs/${org.id}/ledger`, org.admin)).json<LedgerList>();
+    assert.deepEqual(
+      [data[0]?.type, data[0]?.change_ucr, data[0]?.entries.map(({ amount_ucr }) => amount_ucr)],
+      ['refund', 0, [-5_000_000_000, 5_000_000_000]],
+    );
   });
 
   it('F52 about credits that are used already becomes debt, and is forgiven when it is won', async () => {

@@ -57,6 +57,30 @@ describe('a refund', () => {
     });
   });
 
+  for (const when of ['before', 'after']) {
+    it(`F52 that fails gives back what later credits had paid for too, with the hold released ${when} it`, async () => {
+      await paid();
+      const hold = { hold_id: 'h', amount_ucr: 7_218_000_000, expires_in_s: 3_600 };
+      assert.equal((await house.post(`/v1/orgs/${org.id}/holds`, org.service, hold)).statusCode, 200);
+      const refund = stripe.double.refund(sessionId);
+      await deliver(refund);
+      assert.equal((await house.balance(org)).debt_ucr, 2_000_000_000);
+      await deliver(stripe.double.pay(stripe.sessionOf((await house.bought(org)).id).id));
+      assert.equal((await house.balance(org)).debt_ucr, 0);
+      // The hold comes back to the grant it was taken from before the refund does, or after it.
+      const release = () => house.post(`/v1/orgs/${org.id}/holds/h/release`, org.service);
+      const fail = () => deliver(stripe.double.failRefund(only(refund, 'refund.created').data.object.id));
+      for (const next of when === 'before' ? [release, fail] : [fail, release]) {
+        await next();
+      }
+      const balance = await house.balance(org);
+      assert.deepEqual(
+        [balance.available_ucr, balance.purchased.remaining_ucr, balance.held_ucr, balance.debt_ucr],
+        [15_218_000_000, 10_000_000_000, 0, 0],
+      );
+    });
+  }
+
   it('T30 sets what is taken back to the sum of the partial refunds, however often the news comes', async () => {
     await paid();
     const first = stripe.double.refund(sessionId, 1000);

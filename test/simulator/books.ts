@@ -178,11 +178,10 @@ export function replay(seen: Seen, wishes: Wishes, start: number): void {
     again.kinds.set(grant, kind);
   }
   const plans = [...wishes.plans];
-  let aside = 0;
   const compare = (what: string) =>
     assert.deepEqual(
       again.totals,
-      totalsOf(model, aside),
+      totalsOf(model),
       `${what}: included, promotional, purchased, set aside, debt, used, expired`,
     );
 
@@ -198,10 +197,8 @@ export function replay(seen: Seen, wishes: Wishes, start: number): void {
       continue;
     }
     const before = seen.transactions[place - 1];
-    const outcome = wish(model, transaction, wishes);
-    aside += outcome.aside;
     assert.equal(
-      outcome.is,
+      wish(model, transaction, wishes, seen.kinds),
       'done',
       `the model refuses ${named(transaction)} after ${before && named(before)}`,
     );
@@ -225,14 +222,18 @@ function isByItself({ type, sourceType, actor }: Transaction): boolean {
   );
 }
 
-function wish(model: LedgerModel, transaction: Transaction, wishes: Wishes): { is: string; aside: number } {
+function wish(
+  model: LedgerModel,
+  transaction: Transaction,
+  wishes: Wishes,
+  kinds: ReadonlyMap<string, Kind>,
+): string {
   const { type, sourceType, sourceId, entries } = transaction;
-  const did = (is: string, aside = 0) => ({ is, aside });
   switch (`${type} ${sourceType}`) {
     case 'purchase checkout_session': {
       const purchase = wishes.purchases.get(sourceId);
       assert.ok(purchase?.grantId, `I3 nobody ordered ${sourceId}`);
-      return did(model.grant('purchased', purchase.credits, Number.POSITIVE_INFINITY, purchase.grantId));
+      return model.grant('purchased', purchase.credits, Number.POSITIVE_INFINITY, purchase.grantId);
     }
     case 'refund purchase':
     case 'dispute_hold purchase':
@@ -240,52 +241,53 @@ function wish(model: LedgerModel, transaction: Transaction, wishes: Wishes): { i
       const [purchaseId] = sourceId.split(':');
       const purchase = [...wishes.purchases.values()].find(each => each.purchaseId === purchaseId);
       assert.ok(purchase?.grantId, `nothing is known of ${sourceId}`);
-      const account = type === 'refund' ? 'payments' : `dispute:${purchase.grantId}`;
-      const amount = entries.get(account) ?? 0;
-      return did(model.takeBack(purchase.grantId, amount), type === 'refund' ? 0 : amount);
+      const { grantId } = purchase;
+      const moved = (account: string) => entries.get(account) ?? 0;
+      const beyond = [...entries.keys()].find(account => kinds.has(account) && account !== grantId);
+      return model.takeBack(grantId, moved('payments'), moved(`dispute:${grantId}`), beyond ?? '');
     }
     case 'grant test': {
       const grant = wishes.grants.get(sourceId);
       assert.ok(grant, `nobody granted ${sourceId}`);
-      return did(model.grant('promotional', grant.amount, grant.expires));
+      return model.grant('promotional', grant.amount, grant.expires);
     }
     case 'adjustment adjustment': {
       const amount = wishes.adjustments.get(sourceId);
       assert.ok(amount !== undefined, `nobody adjusted ${sourceId}`);
-      return did(model.adjust(amount));
+      return model.adjust(amount);
     }
     case 'usage usage_event': {
       const amount = entries.get('usage') ?? 0;
       assert.ok(wishes.usage.get(sourceId)?.has(amount), `I6 nobody used ${amount} as ${sourceId}`);
-      return did(model.use(sourceId, amount));
+      return model.use(sourceId, amount);
     }
     case 'hold hold': {
       const amount = sumOf(entries, account => account.startsWith('hold:'));
       const seconds = wishes.holds.get(sourceId)?.get(amount);
       assert.ok(seconds !== undefined, `nobody held ${amount} as ${sourceId}`);
-      return did(model.hold(sourceId, amount, seconds));
+      return model.hold(sourceId, amount, seconds);
     }
     case 'usage hold': {
       const amount = entries.get('usage') ?? 0;
       assert.ok(wishes.finals.get(sourceId)?.has(amount), `I6 nobody finalized ${sourceId} with ${amount}`);
-      return did(model.finalize(sourceId, amount));
+      return model.finalize(sourceId, amount);
     }
     case 'release hold':
-      return did(model.release(sourceId));
+      return model.release(sourceId);
     default:
       throw new assert.AssertionError({ message: `nobody wished for ${named(transaction)}` });
   }
 }
 
-function totalsOf(model: LedgerModel, aside: number): number[] {
+function totalsOf(model: LedgerModel): number[] {
   const free = (kind: Kind) =>
     model.grants.reduce((sum, grant) => sum + (grant.kind === kind ? grant.free : 0), 0);
-  const held = model.grants.reduce((sum, grant) => sum + grant.held, 0);
+  const away = model.grants.reduce((sum, { held, aside }) => sum + held + aside, 0);
   return [
     free('included'),
     free('promotional'),
     free('purchased'),
-    held + aside,
+    away,
     model.debt,
     model.used,
     model.expired,

@@ -8,10 +8,27 @@ import { RequestRefused } from '../problems.ts';
 import { beside, readBalance } from './balance.ts';
 import { endHold, findHold, type HoldChange, type NewHold, placeHold } from './holds.ts';
 import { endPlan, type Plan, storePlan } from './plan.ts';
-import { burn, findTransaction, type Posting, post, postGrant, type Source, tellBalance } from './posting.ts';
+import {
+  burn,
+  findTransaction,
+  openGrant,
+  type Posting,
+  post,
+  postGrant,
+  type Source,
+  tellBalance,
+} from './posting.ts';
 import { settle } from './settling.ts';
 
-export { type Entry, lockOrganisation, type Source, takeTurn, tellBalance } from './posting.ts';
+export {
+  type Entry,
+  lesserOf,
+  lockOrganisation,
+  owed,
+  type Source,
+  takeTurn,
+  tellBalance,
+} from './posting.ts';
 
 export interface Posted {
   readonly version: bigint;
@@ -114,6 +131,13 @@ export class Ledger {
     }
     await tellBalance(tx, orgId, now);
     return { version, duplicate: false };
+  }
+
+  /** A purchased grant without an end, for entries that another part posts to it. */
+  openPurchased(tx: Tx, orgId: string, amountUcr: bigint): Promise<string> {
+    const now = this.#clock();
+    const grant = { kind: 'purchased', amountUcr, expiresAt: null, effectiveAt: now, bookedAt: now } as const;
+    return openGrant(tx, orgId, grant);
   }
 
   /** Posts entries that another part has worked out. They must sum to zero; the database asks. */

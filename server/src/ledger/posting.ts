@@ -133,6 +133,28 @@ export interface GrantPosting extends Omit<Posting, 'entries'> {
 
 /** A new grant with its account. Debt is paid first. */
 export async function postGrant(tx: Tx, orgId: string, grant: GrantPosting): Promise<bigint> {
+  const grantId = await openGrant(tx, orgId, grant);
+  const paidBackUcr = lesserOf(await owed(tx, orgId), grant.amountUcr);
+  const version = await post(tx, orgId, {
+    ...grant,
+    entries: [
+      { account: grant.origin, amountUcr: -grant.amountUcr },
+      { account: 'debt', amountUcr: paidBackUcr },
+      { account: grantId, amountUcr: grant.amountUcr - paidBackUcr },
+    ],
+  });
+  if (grant.expiresAt) {
+    await fallsDue(tx, orgId, grant.expiresAt);
+  }
+  return version;
+}
+
+/** A grant and its account, which holds nothing until something is posted to it. */
+export async function openGrant(
+  tx: Tx,
+  orgId: string,
+  grant: Pick<GrantPosting, 'id' | 'kind' | 'amountUcr' | 'expiresAt' | 'effectiveAt' | 'bookedAt'>,
+): Promise<string> {
   const grantId = grant.id ?? newId('gr', grant.bookedAt);
   await tx
     .insertInto('grants')
@@ -157,19 +179,7 @@ export async function postGrant(tx: Tx, orgId: string, grant: GrantPosting): Pro
       ceiling_ucr: grant.amountUcr,
     })
     .execute();
-  const paidBackUcr = lesserOf(await owed(tx, orgId), grant.amountUcr);
-  const version = await post(tx, orgId, {
-    ...grant,
-    entries: [
-      { account: grant.origin, amountUcr: -grant.amountUcr },
-      { account: 'debt', amountUcr: paidBackUcr },
-      { account: grantId, amountUcr: grant.amountUcr - paidBackUcr },
-    ],
-  });
-  if (grant.expiresAt) {
-    await fallsDue(tx, orgId, grant.expiresAt);
-  }
-  return version;
+  return grantId;
 }
 
 /** Something is to be posted by itself at this moment, or was at an earlier one already noted. */

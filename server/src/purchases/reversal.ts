@@ -1,7 +1,7 @@
 // What refunds and disputes take back of a purchase's credits: always set to what the payment side says in all, never
 // added to, so that news may come twice, late and in any order.
 import type { Tx } from '../database/database.ts';
-import type { Entry, Ledger } from '../ledger/ledger.ts';
+import { type Entry, type Ledger, lesserOf, owed } from '../ledger/ledger.ts';
 import type { Returned } from './payments.ts';
 import type { PurchaseRow } from './purchase.ts';
 
@@ -28,7 +28,10 @@ export function reversalOf(creditsUcr: bigint, returned: Returned): Reversal {
 /** The actor of what the payment side did by itself. */
 export const PAYMENT_PROVIDER = 'payment_provider';
 
-/** Brings the books from what is stored in the purchase to `target`. The caller holds the organisation's lock. */
+/**
+ * Brings the books from what is stored in the purchase to `target`, in one transaction. What a lost dispute had set aside
+ * goes straight to the payer. The caller holds the organisation's lock.
+ */
 export async function reverse(
   tx: Tx,
   ledger: Ledger,
@@ -39,49 +42,85 @@ export async function reverse(
   if (grantId === null || version === null) {
     throw new Error(`purchase ${purchaseId} has no credits to reverse`);
   }
+  const repaidUcr = target.reversedUcr - purchase.reversed_ucr;
+  const setAsideUcr = target.disputedUcr - purchase.disputed_ucr;
+  if (repaidUcr === 0n && setAsideUcr === 0n) {
+    return { steps: purchase.reversal_steps };
+  }
   // What fell due comes first: the shares below are worked out from the books as they will be posted to.
   await ledger.settle(tx, orgId);
-  const aside = `dispute:${grantId}`;
-  let steps = purchase.reversal_steps;
-
-  /** Takes from the purchase's own grant, and what is used already from debt; or gives back, debt first. */
-  const move = async (
-    type: 'refund' | 'dispute_hold' | 'dispute_release',
-    to: string,
-    amountUcr: bigint,
-  ): Promise<void> => {
-    if (amountUcr === 0n) {
-      return;
-    }
-    const grantPart =
-      amountUcr > 0n
-        ? lesserOf(amountUcr, await balanceOf(tx, orgId, grantId))
-        : amountUcr + lesserOf(-amountUcr, -(await balanceOf(tx, orgId, 'debt')));
-    const entries: Entry[] = [
-      { account: to, amountUcr },
-      { account: grantId, amountUcr: -grantPart },
-      { account: 'debt', amountUcr: grantPart - amountUcr },
-    ];
-    steps += 1n;
-    await moveMeasure(tx, orgId, amountUcr);
-    await ledger.post(tx, orgId, {
-      type,
-      source: { type: 'purchase', id: `${purchaseId}:${steps}` },
-      actor: PAYMENT_PROVIDER,
-      reversesVersion: version,
-      entries,
-    });
-  };
-
-  if (target.disputedUcr > 0n) {
-    await openAside(tx, orgId, aside, grantId, purchase.credits_ucr);
-  }
-  const moreAsideUcr = target.disputedUcr - purchase.disputed_ucr;
-  // What is set free comes first, so that a lost dispute takes back just what was set aside.
-  await move('dispute_release', aside, moreAsideUcr < 0n ? moreAsideUcr : 0n);
-  await move('refund', 'payments', target.reversedUcr - purchase.reversed_ucr);
-  await move('dispute_hold', aside, moreAsideUcr > 0n ? moreAsideUcr : 0n);
+  const takenUcr = repaidUcr + setAsideUcr;
+  const steps = purchase.reversal_steps + 1n;
+  const aside =
+    setAsideUcr === 0n
+      ? []
+      : [{ account: await openAside(tx, orgId, grantId, purchase.credits_ucr), amountUcr: setAsideUcr }];
+  const own =
+    takenUcr > 0n
+      ? await taken(tx, orgId, grantId, takenUcr)
+      : await givenBack(tx, ledger, orgId, grantId, -takenUcr, target.disputedUcr);
+  await moveMeasure(tx, orgId, takenUcr);
+  await ledger.post(tx, orgId, {
+    type: repaidUcr !== 0n ? 'refund' : setAsideUcr > 0n ? 'dispute_hold' : 'dispute_release',
+    source: { type: 'purchase', id: `${purchaseId}:${steps}` },
+    actor: PAYMENT_PROVIDER,
+    reversesVersion: version,
+    entries: [{ account: 'payments', amountUcr: repaidUcr }, ...aside, ...own],
+  });
   return { steps };
+}
+
+/** From the purchase's own grant, and what is used already from debt. */
+async function taken(tx: Tx, orgId: string, grantId: string, amountUcr: bigint): Promise<Entry[]> {
+  const grantPartUcr = lesserOf(amountUcr, await balanceOf(tx, orgId, grantId));
+  return [
+    { account: grantId, amountUcr: -grantPartUcr },
+    { account: 'debt', amountUcr: grantPartUcr - amountUcr },
+  ];
+}
+
+/**
+ * To debt first, then to the purchase's own grant as far as it has room beside what may still come back to it from
+ * holds and a dispute. The rest was paid by later credits meanwhile, so it becomes a grant of its own.
+ */
+async function givenBack(
+  tx: Tx,
+  ledger: Ledger,
+  orgId: string,
+  grantId: string,
+  amountUcr: bigint,
+  disputedUcr: bigint,
+): Promise<Entry[]> {
+  const debtPartUcr = lesserOf(amountUcr, await owed(tx, orgId));
+  const restUcr = amountUcr - debtPartUcr;
+  const roomUcr = (await roomOf(tx, orgId, grantId)) - disputedUcr;
+  const grantPartUcr = roomUcr > 0n ? lesserOf(restUcr, roomUcr) : 0n;
+  const entries = [
+    { account: 'debt', amountUcr: debtPartUcr },
+    { account: grantId, amountUcr: grantPartUcr },
+  ];
+  const beyondUcr = restUcr - grantPartUcr;
+  if (beyondUcr > 0n) {
+    entries.push({ account: await ledger.openPurchased(tx, orgId, beyondUcr), amountUcr: beyondUcr });
+  }
+  return entries;
+}
+
+/** What a grant was granted and has neither free nor on hold. */
+async function roomOf(tx: Tx, orgId: string, grantId: string): Promise<bigint> {
+  const { granted_ucr, balance_ucr, held_ucr } = await tx
+    .selectFrom('grants as g')
+    .innerJoin('accounts as a', join =>
+      join.onRef('a.org_id', '=', 'g.org_id').onRef('a.account_id', '=', 'g.grant_id'),
+    )
+    .leftJoin('accounts as h', join =>
+      join.onRef('h.org_id', '=', 'g.org_id').on('h.account_id', '=', `hold:${grantId}`),
+    )
+    .select(['g.granted_ucr', 'a.balance_ucr', 'h.balance_ucr as held_ucr'])
+    .where('g.org_id', '=', orgId)
+    .where('g.grant_id', '=', grantId)
+    .executeTakeFirstOrThrow();
+  return granted_ucr - balance_ucr - (held_ucr ?? 0n);
 }
 
 async function balanceOf(tx: Tx, orgId: string, account: string): Promise<bigint> {
@@ -94,13 +133,9 @@ async function balanceOf(tx: Tx, orgId: string, account: string): Promise<bigint
   return balance_ucr;
 }
 
-async function openAside(
-  tx: Tx,
-  orgId: string,
-  account: string,
-  grantId: string,
-  mostUcr: bigint,
-): Promise<void> {
+/** The account of what a dispute sets aside. */
+async function openAside(tx: Tx, orgId: string, grantId: string, mostUcr: bigint): Promise<string> {
+  const account = `dispute:${grantId}`;
   await tx
     .insertInto('accounts')
     .values({
@@ -113,6 +148,7 @@ async function openAside(
     })
     .onConflict(conflict => conflict.doNothing())
     .execute();
+  return account;
 }
 
 /** Percent used is of what there was after the last top-up; credits that are taken back were never there to use. */
@@ -123,11 +159,4 @@ async function moveMeasure(tx: Tx, orgId: string, takenUcr: bigint): Promise<voi
     .where('org_id', '=', orgId)
     .where('measure_total_ucr', 'is not', null)
     .execute();
-}
-
-function lesserOf(a: bigint, b: bigint): bigint {
-  if (a < b) {
-    return a;
-  }
-  return b;
 }

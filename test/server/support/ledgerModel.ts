@@ -8,10 +8,13 @@ interface ModelGrant {
   /** Only where another part has to name it. */
   readonly id: string;
   readonly kind: Kind;
+  readonly granted: number;
   readonly from: number;
   readonly expires: number;
   free: number;
   held: number;
+  /** In dispute. */
+  aside: number;
 }
 
 interface ModelHold {
@@ -66,20 +69,43 @@ export class LedgerModel {
   grant(kind: Kind, amount: number, expires: number, id = '', from = this.now): Outcome {
     const paidBack = Math.min(this.debt, amount);
     this.debt -= paidBack;
-    this.grants.push({ id, kind, from, expires, free: amount - paidBack, held: 0 });
+    this.grants.push({
+      id,
+      kind,
+      granted: amount,
+      from,
+      expires,
+      free: amount - paidBack,
+      held: 0,
+      aside: 0,
+    });
     return 'done';
   }
 
-  /** Of one grant, and what it has not got becomes debt; or, below zero, given back to it, debt first. */
-  takeBack(id: string, amount: number): Outcome {
+  /**
+   * To the payer and aside, or below zero back from there. Taken from one grant, and what it has not got becomes debt;
+   * given back to debt first, then to the grant up to what was granted, and the rest becomes a grant named `beyondId`.
+   */
+  takeBack(id: string, repaid: number, setAside: number, beyondId: string): Outcome {
     const grant = this.grants.find(each => each.id === id);
     if (!grant) {
       return 'unknown_grant';
     }
-    const moved = amount > 0 ? Math.min(grant.free, amount) : amount + Math.min(this.debt, -amount);
-    grant.free -= moved;
-    this.debt += amount - moved;
-    return 'done';
+    grant.aside += setAside;
+    const taken = repaid + setAside;
+    if (taken > 0) {
+      const moved = Math.min(grant.free, taken);
+      grant.free -= moved;
+      this.debt += taken - moved;
+      return 'done';
+    }
+    const forgiven = Math.min(this.debt, -taken);
+    this.debt -= forgiven;
+    const room = Math.max(0, grant.granted - grant.free - grant.held - grant.aside);
+    const moved = Math.min(room, -taken - forgiven);
+    grant.free += moved;
+    const beyond = -taken - forgiven - moved;
+    return beyond > 0 ? this.grant('purchased', beyond, Number.POSITIVE_INFINITY, beyondId) : 'done';
   }
 
   use(eventId: string, amount: number): Outcome {
