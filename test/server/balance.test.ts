@@ -43,6 +43,15 @@ describe('the balance', () => {
     assert.deepEqual([balance.available_ucr, balance.version, balance.usage], [0, 0, null]);
   });
 
+  it('has the credits that a server with a clock ahead has granted, and they can be used', async () => {
+    house.clock.advance(-7_200_000);
+    assert.equal(Balance.parse((await read()).json()).available_ucr, 5_218_000_000);
+    await house.post(`/v1/orgs/${org.id}/usage`, org.service, { event_id: 'e', amount_ucr: 218_000_000 });
+    const balance = Balance.parse((await read()).json());
+    assert.deepEqual([balance.available_ucr, balance.debt_ucr], [5_000_000_000, 0]);
+    house.clock.advance(7_200_000);
+  });
+
   it('answers 304 while nothing has changed but the time', async () => {
     const first = await read();
     assert.equal(first.headers['cache-control'], 'private, no-cache');

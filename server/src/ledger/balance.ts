@@ -81,7 +81,7 @@ async function figuresFrom(
       from ${accounts} a
         left join grants g on g.org_id = a.org_id and g.grant_id = coalesce(a.grant_id, a.account_id)
       where a.org_id = ${orgId} and a.balance_ucr <> 0 and a.kind in ('grant', 'debt', 'hold')
-        and (a.kind <> 'grant' or (g.effective_at <= ${now} and (g.expires_at is null or g.expires_at > ${now})))
+        and (a.kind <> 'grant' or g.expires_at is null or g.expires_at > ${now})
     ), running as (
       select grant_id, granted_ucr, effective_at, expires_at from grants
       where org_id = ${orgId} and kind = 'included' and effective_at <= ${now} and expires_at > ${now}

@@ -192,7 +192,10 @@ export async function fallsDue(tx: Tx, orgId: string, at: Date): Promise<void> {
     .execute();
 }
 
-/** What may be used at this moment: included before promotional before purchased, what expires soonest first, then the oldest. */
+/**
+ * What may be used at this moment: included before promotional before purchased, what expires soonest first, then the
+ * oldest. A grant that is posted counts, also where this server's clock is behind the one that posted it.
+ */
 export function burnable(tx: Tx, orgId: string, now: Date) {
   return tx
     .selectFrom('accounts')
@@ -205,7 +208,6 @@ export function burnable(tx: Tx, orgId: string, now: Date) {
     .where('accounts.org_id', '=', orgId)
     .where('accounts.kind', '=', 'grant')
     .where('accounts.balance_ucr', '<>', 0n)
-    .where('grants.effective_at', '<=', now)
     .where(({ or, eb }) => or([eb('grants.expires_at', 'is', null), eb('grants.expires_at', '>', now)]))
     .orderBy(({ case: when, ref }) =>
       when(ref('grants.kind')).when('included').then(0).when('promotional').then(1).else(2).end(),

@@ -9,7 +9,6 @@ interface ModelGrant {
   readonly id: string;
   readonly kind: Kind;
   readonly granted: number;
-  readonly from: number;
   readonly expires: number;
   free: number;
   held: number;
@@ -66,14 +65,13 @@ export class LedgerModel {
       : [0, of('promotional') + included, of('purchased'), held, this.debt];
   }
 
-  grant(kind: Kind, amount: number, expires: number, id = '', from = this.now): Outcome {
+  grant(kind: Kind, amount: number, expires: number, id = ''): Outcome {
     const paidBack = Math.min(this.debt, amount);
     this.debt -= paidBack;
     this.grants.push({
       id,
       kind,
       granted: amount,
-      from,
       expires,
       free: amount - paidBack,
       held: 0,
@@ -206,8 +204,8 @@ export class LedgerModel {
         this.next = nextAnchor(new Date(due), this.plan.anchorDay).getTime();
         const rolled = Math.min(unused, this.plan.cap);
         this.expired -= rolled;
-        this.grant('included', rolled, this.next, '', due);
-        this.grant('included', this.plan.included, this.next, '', due);
+        this.grant('included', rolled, this.next);
+        this.grant('included', this.plan.included, this.next);
       }
     }
     this.now = now;
@@ -242,7 +240,7 @@ export class LedgerModel {
   #take(amount: number): { grant: ModelGrant; amount: number }[] {
     let rest = amount;
     const inOrder = this.grants
-      .filter(({ free, from }) => free > 0 && from <= this.now)
+      .filter(({ free }) => free > 0)
       .sort(
         (a, b) =>
           burnOrder.indexOf(a.kind) - burnOrder.indexOf(b.kind) ||
