@@ -1,16 +1,19 @@
-// The bundle for web workers, in a Web Worker of a real browser: no Node, requests under the browser's rules.
+// The bundle in Web Workers of a real browser: no Node, requests under the browser's rules.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 import { after, before, describe, it } from 'mocha';
 import type { Browser } from 'playwright-core';
 import { orgId, people, type Sandbox, startSandbox } from '../../scripts/sandbox.ts';
 import { launchBrowser } from '../../scripts/support/chromium.ts';
+import { startEditorHost } from '../../scripts/support/editorHost.ts';
 import { eventually } from '../../scripts/support/eventually.ts';
-import { inRoot, root } from '../../scripts/support/places.ts';
+import { inRoot, out, root } from '../../scripts/support/places.ts';
 import { freePort } from '../../scripts/support/ports.ts';
+import { Workbench } from '../../scripts/support/workbench.ts';
 import type { WebHostNews, WebHostOrder } from '../support/webHost.ts';
 
 interface Page {
@@ -23,6 +26,7 @@ describe('a web-worker host', () => {
   let sandbox: Sandbox;
   let browser: Browser;
   let port: number;
+  let editorPort: number;
   /** What was opened, to be closed. */
   const close: (() => unknown)[] = [];
 
@@ -42,6 +46,7 @@ describe('a web-worker host', () => {
       ['/extension.js', ['text/javascript', readFileSync(inRoot('dist/extension.js'), 'utf8')]],
     ]);
     port = await freePort();
+    editorPort = await freePort();
     const pages = createServer((request, response) => {
       const [type = 'text/plain', text] = served.get(request.url ?? '') ?? [];
       response.writeHead(text === undefined ? 404 : 200, { 'content-type': type }).end(text);
@@ -52,7 +57,7 @@ describe('a web-worker host', () => {
       name: 'e2e-web',
       balance: 5218,
       rate: 100,
-      serverEnvironment: { CORS_ORIGINS: `http://127.0.0.1:${port}` },
+      serverEnvironment: { CORS_ORIGINS: `http://127.0.0.1:${port},http://127.0.0.1:${editorPort}` },
     });
     close.push(() => sandbox.stop());
     browser = await launchBrowser();
@@ -96,6 +101,42 @@ describe('a web-worker host', () => {
     );
     assert.ok(!seen.some(({ status }) => /\d/.test(status ?? '')), JSON.stringify(seen));
     await page.close();
+  });
+
+  it("T42 signs in and shows the balance in the editor's own worker host", async function () {
+    this.timeout(120_000);
+    const dataDir = join(sandbox.directory, 'worker');
+    const host = await startEditorHost({
+      version: '1.139',
+      dataDir,
+      port: editorPort,
+      extensionDevelopmentPath: root,
+      inWorker: true,
+      settings: { 'credits.serverUrl': sandbox.serverUrl },
+      logFile: join(dataDir, 'editor.log'),
+    });
+    close.unshift(() => host.stop());
+    const settingsFile = join(dataDir, 'user/User/settings.json');
+    const workbench = await Workbench.open(browser, { url: host.url, settingsFile });
+    await workbench.waitForStatus('it asks to sign in', text => /sign in/i.test(text), 30_000);
+    await workbench.clickStatus();
+    // What was said while the workbench was still being laid out is not shown as a toast.
+    await workbench.page.locator('.statusbar-item[id="status.notifications"] a').click();
+    await workbench.passOverBrowserSignIn();
+    const box = workbench.page.locator('.quick-input-widget input').first();
+    await box.fill(sandbox.tokens.member);
+    await workbench.page.keyboard.press('Enter');
+    await workbench.waitForStatus('the balance appears', text => /\b5,218\b/.test(text), 30_000);
+    await workbench.screenshot(join(out, 'e2e', 'worker.png'));
+    // It was asked for from inside a worker, so nothing of it ran in the server's Node.
+    const asked = await Promise.all(
+      workbench.page
+        .workers()
+        .map(worker => worker.evaluate(() => performance.getEntries().map(({ name }) => name))),
+    );
+    const balance = `${sandbox.serverUrl}/v1/orgs/${orgId}/balance`;
+    assert.ok(asked.flat().includes(balance), JSON.stringify(asked.flat().slice(-20)));
+    await workbench.close();
   });
 
   async function open(url: string) {
