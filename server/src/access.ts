@@ -152,7 +152,8 @@ export class Access {
 
   /** Hook for routes that ask for any valid token. */
   readonly signedIn = async (request: FastifyRequest): Promise<void> => {
-    Object.assign(request, await this.#asker(request));
+    const { principal, credential } = await this.#asker(request, null);
+    Object.assign(request, { principal, credential });
   };
 
   /** Hook for what a person does with their own account. */
@@ -170,15 +171,8 @@ export class Access {
    */
   allow(action: Action): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
     return async request => {
-      const { principal, credential } = await this.#asker(request);
       const { org: orgId } = request.params as { org: string };
-      const membership = await this.#query
-        .selectFrom('memberships')
-        .innerJoin('organisations', 'organisations.org_id', 'memberships.org_id')
-        .select(['memberships.role', 'organisations.name'])
-        .where('memberships.org_id', '=', orgId)
-        .where('memberships.principal_id', '=', principal.id)
-        .executeTakeFirst();
+      const { principal, credential, membership } = await this.#asker(request, orgId);
       if (!membership) {
         throw new RequestRefused('org_not_found');
       }
@@ -205,21 +199,27 @@ export class Access {
       .execute();
   }
 
-  async #asker(request: FastifyRequest): Promise<Asker> {
+  /** Who asks, and as what in this organisation: one journey to the database for tokens of this server. */
+  async #asker(request: FastifyRequest, orgId: string | null): Promise<Asker> {
     const token = /^Bearer +([0-9A-Za-z._~+/=-]{16,8000})$/i.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) {
       throw new RequestRefused('unauthenticated');
     }
-    return OWN_TOKEN.test(token) ? this.#holderOf(token) : this.#personOf(token);
+    return OWN_TOKEN.test(token) ? this.#holderOf(token, orgId) : this.#personOf(token, orgId);
   }
 
-  async #holderOf(token: string): Promise<Asker> {
+  async #holderOf(token: string, orgId: string | null): Promise<Asker> {
     const now = this.#clock();
     const row = await this.#query
       .selectFrom('tokens')
       .innerJoin('principals', 'principals.principal_id', 'tokens.principal_id')
+      .leftJoin('memberships as m', join =>
+        join.onRef('m.principal_id', '=', 'tokens.principal_id').on('m.org_id', '=', orgId),
+      )
+      .leftJoin('organisations as o', 'o.org_id', 'm.org_id')
       .select(['principals.principal_id as id', 'principals.kind', 'principals.name', 'principals.email'])
       .select(['tokens.scope', 'tokens.expires_at', 'tokens.last_used_at'])
+      .select(['m.role', 'o.name as org_name'])
       .where('tokens.token_hash', '=', hashOf(token))
       .where('tokens.revoked_at', 'is', null)
       .where(({ or, eb }) => or([eb('tokens.expires_at', 'is', null), eb('tokens.expires_at', '>', now)]))
@@ -227,7 +227,7 @@ export class Access {
     if (!row) {
       throw new RequestRefused('unauthenticated');
     }
-    const { scope, expires_at, last_used_at, ...principal } = row;
+    const { scope, expires_at, last_used_at, role, org_name, ...principal } = row;
     if (now.getTime() - (last_used_at?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
       // Nobody waits for it, and a database that only reads still answers.
       this.#query
@@ -237,10 +237,14 @@ export class Access {
         .execute()
         .catch(() => {});
     }
-    return { principal, credential: { scopes: scope?.split(' '), expiresAt: expires_at } };
+    return {
+      principal,
+      credential: { scopes: scope?.split(' '), expiresAt: expires_at },
+      membership: role !== null && org_name !== null ? { role, name: org_name } : undefined,
+    };
   }
 
-  async #personOf(token: string): Promise<Asker> {
+  async #personOf(token: string, orgId: string | null): Promise<Asker> {
     if (!this.#providers) {
       throw new RequestRefused('unauthenticated');
     }
@@ -248,13 +252,33 @@ export class Access {
     // A token without any of our scopes was made for something else, such as telling a program who signed in.
     checkScope({ scopes: identity.scopes, expiresAt: null }, scopes);
     const principal = await personOf(this.#database, identity, this.#clock());
-    return { principal, credential: { scopes: identity.scopes, expiresAt: null } };
+    const credential = { scopes: identity.scopes, expiresAt: null };
+    const membership = orgId === null ? undefined : await this.#membership(principal, orgId);
+    return { principal, credential, membership };
+  }
+
+  #membership(principal: Principal, orgId: string): Promise<Membership | undefined> {
+    return this.#query
+      .selectFrom('memberships')
+      .innerJoin('organisations', 'organisations.org_id', 'memberships.org_id')
+      .select(['memberships.role', 'organisations.name'])
+      .where('memberships.org_id', '=', orgId)
+      .where('memberships.principal_id', '=', principal.id)
+      .executeTakeFirst();
   }
 }
 
 interface Asker {
   readonly principal: Principal;
   readonly credential: Credential;
+  /** In the organisation that was asked about, if it is in it. */
+  readonly membership: Membership | undefined;
+}
+
+interface Membership {
+  readonly role: Role;
+  /** Of the organisation. */
+  readonly name: string;
 }
 
 interface AccessParts {
