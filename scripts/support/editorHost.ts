@@ -26,8 +26,6 @@ export interface EditorHostOptions {
   readonly extensions?: readonly string[];
   /** The folder of an extension to run from its sources; it comes in through the address (`url`). */
   readonly extensionDevelopmentPath?: string;
-  /** That extension runs in the page's web worker host instead of the server's Node. */
-  readonly inWorker?: boolean;
   /** A module whose `run()` the extension host calls; it comes in through the address too. */
   readonly extensionTestsPath?: string;
   /** The folder or .code-workspace file that the workbench opens. */
@@ -228,7 +226,6 @@ function payloadOf(options: EditorHostOptions, port: number): [string, string][]
   const payload: [string, string][] = [];
   if (options.extensionDevelopmentPath) {
     payload.push(['extensionDevelopmentPath', remote(options.extensionDevelopmentPath)]);
-    if (options.inWorker) payload.push(['extensionDevelopmentKind', 'web']);
   }
   if (options.extensionTestsPath) payload.push(['extensionTestsPath', remote(options.extensionTestsPath)]);
   return payload;
