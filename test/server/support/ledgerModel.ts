@@ -182,7 +182,11 @@ export class LedgerModel {
   /** Lets time pass, moment by moment: ends of grants, then ends of holds, then a new period. */
   passTo(now: number): void {
     for (;;) {
-      const open = [...this.holds.values()].filter(({ status }) => status === 'open');
+      // Of several that end at one moment the first by name comes first; which of them pays a debt depends on it.
+      const open = [...this.holds]
+        .sort(([a], [b]) => sign(a, b))
+        .map(([, hold]) => hold)
+        .filter(({ status }) => status === 'open');
       const due = Math.min(
         ...this.grants.filter(({ free }) => free > 0).map(({ expires }) => expires),
         ...open.map(({ expires }) => expires),
