@@ -111,19 +111,41 @@ async function tryOne(
       const signal = AbortSignal.any([given.signal, canceled.signal, given.underWay.anotherWay.signal]);
       const one = { ...given, signal, report: (message: string) => progress.report({ message }) };
       try {
-        switch (way) {
-          case 'loopback':
-            return await byLoopback(one, means);
-          case 'editorUri':
-            return await byEditorUri(one, means);
-          case 'device':
-            return await byDevice(one);
-        }
+        // Whoever leaves does not wait for an exchange that is still under way; it ends by itself.
+        return await Promise.race([by(way, one, means), leaving(signal)]);
       } finally {
         listening.dispose();
       }
     },
   );
+}
+
+async function by(way: Exclude<Way, 'token'>, one: Try, means: BrowserMeans): Promise<Tokens> {
+  switch (way) {
+    case 'loopback':
+      return await byLoopback(one, means);
+    case 'editorUri':
+      return await byEditorUri(one, means);
+    case 'device':
+      return await byDevice(one);
+  }
+}
+
+function leaving(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const leave = () => reject(new SignInError('canceled'));
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) {
+      leave();
+    }
+  });
+}
+
+/** Nothing opens for someone who has left meanwhile. */
+function stayOrLeave({ signal }: Try): void {
+  if (signal.aborted) {
+    throw new SignInError('canceled');
+  }
 }
 
 /** The links that stand in the notification; the editor turns them into clicks on our own commands. */
@@ -151,6 +173,7 @@ async function whileInBrowser(
   means: BrowserMeans,
 ): Promise<URLSearchParams> {
   answer.catch(() => undefined);
+  stayOrLeave(one);
   await Promise.race([answer, sendToBrowser(url, one, means)]);
   return await answer;
 }
@@ -180,6 +203,7 @@ async function byEditorUri(one: Try, means: BrowserMeans): Promise<Tokens> {
 
 async function byDevice(one: Try): Promise<Tokens> {
   const device = await one.provider.beginDevice();
+  stayOrLeave(one);
   one.underWay.copyText = device.userCode;
   const page = new DeviceCodePage(device);
   const trouble = l10n.t('Having trouble?');

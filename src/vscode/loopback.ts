@@ -94,6 +94,10 @@ export async function listen(words: Words, clock: Clock, patienceMs: number): Pr
         expected = state;
         take = resolve;
         const stop = () => reject(new SignInError(signal.aborted ? 'canceled' : 'timeout'));
+        // One that is over already tells nobody any more.
+        if (signal.aborted || over.signal.aborted) {
+          stop();
+        }
         signal.addEventListener('abort', stop, { once: true });
         over.signal.addEventListener('abort', stop, { once: true });
       }),
