@@ -110,9 +110,15 @@ async function tryOne(
       const listening = token.onCancellationRequested(() => canceled.abort());
       const signal = AbortSignal.any([given.signal, canceled.signal, given.underWay.anotherWay.signal]);
       const one = { ...given, signal, report: (message: string) => progress.report({ message }) };
+      const tokens = by(way, one, means);
+      // Whoever leaves does not wait for an exchange that is under way. What it still brings is made worthless.
+      tokens
+        .then(({ refreshToken }) =>
+          signal.aborted && refreshToken ? one.provider.revoke(refreshToken) : undefined,
+        )
+        .catch(() => undefined);
       try {
-        // Whoever leaves does not wait for an exchange that is still under way; it ends by itself.
-        return await Promise.race([by(way, one, means), leaving(signal)]);
+        return await Promise.race([tokens, leaving(signal)]);
       } finally {
         listening.dispose();
       }

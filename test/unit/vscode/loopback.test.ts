@@ -148,6 +148,14 @@ describe('the loopback listener', () => {
     equal(clock.pending, 0);
   });
 
+  it('ends at once for someone who had left before it was waited for', async () => {
+    canceling.abort();
+    await rejects(
+      loopback.wait(STATE, canceling.signal),
+      (error: unknown) => error instanceof SignInError && error.reason === 'canceled',
+    );
+  });
+
   it('ends when the person cancels', async () => {
     canceling.abort();
     await rejects(answer, (error: unknown) => error instanceof SignInError && error.reason === 'canceled');
