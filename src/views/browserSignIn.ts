@@ -186,9 +186,15 @@ async function whileInBrowser(
 
 async function byLoopback(one: Try, means: BrowserMeans): Promise<Tokens> {
   const words = {
-    title: l10n.t('Back to your editor'),
-    text: l10n.t('Your editor finishes the sign-in. You can close this page.'),
     language: wordsLanguage(),
+    done: {
+      title: l10n.t('Back to your editor'),
+      text: l10n.t('Your editor finishes the sign-in. You can close this page.'),
+    },
+    refused: {
+      title: l10n.t('Not signed in'),
+      text: l10n.t('The sign-in was not completed. Your editor tells what to do.'),
+    },
   };
   const loopback = await listen(words, means.clock, PATIENCE_MS);
   try {
