@@ -258,8 +258,8 @@ export const mutants: readonly Mutant[] = [
     file: 'src/core/creditsStore.ts',
     from: 'if (!this.#signIn || accountKey(account) !== accountKey(this.#signIn.account)) {',
     to: 'if (!this.#signIn) {',
-    test: 'test/unit/core/signIn/organisations.test.ts',
-    title: "never show one's figure under another's name",
+    test: 'test/unit/core/creditsStore.test.ts',
+    title: 'F17 b-11 takes nothing in from a window',
   },
   {
     row: 'T15 a sign-out reaches the provider',
