@@ -1,6 +1,7 @@
 // Signing in as the person meets it: each answer a server can give, each way out, and each way on. The provider and
 // the server say what a test tells them; boxes, notifications and lists are the editor's, in memory.
-import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual, ok, rejects } from 'node:assert/strict';
+import { get } from 'node:http';
 import type { SecretStorage } from 'vscode';
 import type { Me, Membership } from '../../../protocol/api.ts';
 import { connector } from '../../../src/core/connect.ts';
@@ -14,7 +15,9 @@ import { html, json, problem, ScriptedServer, unreachable } from '../../support/
 import { FakeSecrets } from '../../support/secrets.ts';
 import { fake } from '../../support/vscode.ts';
 
-const { SignInGuide, signOut, switchOrganisation } = await import('../../../src/views/signIn.ts');
+const { offerReload, SignInGuide, signOut, switchOrganisation, tellEnds } = await import(
+  '../../../src/views/signIn.ts'
+);
 const { Session } = await import('../../../src/vscode/session.ts');
 const { Settings } = await import('../../../src/vscode/settings.ts');
 const { EditorAccounts } = await import('../../../src/vscode/editorAccounts.ts');
@@ -55,7 +58,7 @@ class Desk {
   letGo: () => void = () => undefined;
   held = 0;
 
-  constructor(issuer: ScriptedIssuer, host: HostFacts, browserSignIn: boolean) {
+  constructor(issuer: ScriptedIssuer, host: HostFacts, browserSignIn: boolean, secrets: FakeSecrets) {
     this.issuer = issuer;
     this.server.instead = ({ path, headers }) => {
       if (path === '/v1/meta') {
@@ -82,7 +85,7 @@ class Desk {
     };
     const { clock, log } = this;
     const settings = new Settings();
-    this.session = new Session(new FakeSecrets() as unknown as SecretStorage, settings, log);
+    this.session = new Session(secrets as unknown as SecretStorage, settings, log);
     const claims = new Set<string>();
     this.means = {
       session: this.session,
@@ -124,9 +127,14 @@ class Desk {
 
 let issuer: ScriptedIssuer;
 
-function desk({ host = web, browser = true, url = SERVER as string } = {}): Desk {
+function desk({
+  host = web,
+  browser = true,
+  url = SERVER as string,
+  secrets = new FakeSecrets(),
+} = {}): Desk {
   did.settings.set('serverUrl', { globalValue: url });
-  return new Desk(issuer, host, browser);
+  return new Desk(issuer, host, browser, secrets);
 }
 
 /** Lets whatever goes on come to rest; signatures are checked on threads of their own. */
@@ -330,6 +338,22 @@ describe('a pasted token', () => {
     deepEqual([one.session.current?.account.orgName, one.session.current?.token], ['Acme', TOKEN]);
     equal(one.lastServerUrl.read(), SERVER);
     ok(!/canary|wrong/.test(one.everythingSaid));
+  });
+
+  it('F31 is kept until the window is closed where there is no secret storage, and that is said', async () => {
+    const secrets = new FakeSecrets(true);
+    const one = desk({ browser: false, secrets });
+    const done = one.guide.signIn();
+    const box = await boxAsks(/Access token/);
+    box.type(TOKEN);
+    await box.enter();
+    await done;
+    equal(one.session.current?.token, TOKEN);
+    equal(secrets.values.size, 0);
+    match(did.messages[0]?.text ?? '', /secret storage is not available.*until this window is closed/);
+    ok(!one.everythingSaid.includes(TOKEN));
+    // Nor is it in what the editor keeps in plain files.
+    ok(![one.lastServerUrl.text, one.lastOrganisations.text].join().includes(TOKEN));
   });
 
   it('of somebody without an organisation opens nothing', async () => {
@@ -619,7 +643,27 @@ describe('signing in with a code on another device', () => {
 });
 
 describe('signing in by a port of this machine', () => {
+  /** Comes by as a browser does; fetch would say of itself that it is a script. */
+  const visit = (url: string) =>
+    new Promise<number>((resolve, reject) => {
+      get(url, response => resolve(response.resume().statusCode ?? 0)).on('error', reject);
+    });
   const listening = () => process.getActiveResourcesInfo().filter(name => name === 'TCPServerWrap').length;
+
+  it('goes from the click to the account, and closes the port', async () => {
+    const before = listening();
+    const one = desk({ host: desktop });
+    const done = one.guide.signIn();
+    await notificationSays(/Go on in your browser/);
+    const asked = one.opened[0] ?? '';
+    const redirectUri = new URL(asked).searchParams.get('redirect_uri') ?? '';
+    equal(await visit(`${redirectUri}?${one.issuer.answerTo(asked)}`), 200);
+    await done;
+    equal(one.session.current?.token, 'at-1');
+    await until('the port is closed', () => listening() === before);
+    await rejects(visit(redirectUri), { code: 'ECONNREFUSED' });
+    equal(one.clock.pending, 0);
+  });
 
   it('can be left at any time, and the port is closed', async () => {
     const before = listening();
@@ -636,6 +680,49 @@ describe('signing in by a port of this machine', () => {
     await until('the port is closed', () => listening() === before);
     equal(one.session.current, undefined);
     equal(one.clock.pending, 0);
+  });
+});
+
+describe('a sign-in that ends by itself', () => {
+  it('F32 is told, with the way to the next, where what was kept cannot be read', async () => {
+    const secrets = new FakeSecrets();
+    secrets.values.set('credits.signIn.v1', 'nonsense');
+    const one = desk({ secrets });
+    let again = 0;
+    did.answer = ({ actions }) => actions[0];
+    tellEnds(one.session, () => again++);
+    await settled();
+    match(did.messages[0]?.text ?? '', /cannot be read any more/);
+    deepEqual([did.messages[0]?.actions, again], [['Sign In'], 1]);
+  });
+
+  it('F44 is told with the organisation it was for', async () => {
+    const one = desk();
+    const done = one.guide.signIn();
+    await until('the browser is open', () => one.opened.length === 1);
+    one.comeBack();
+    await done;
+    tellEnds(one.session, () => undefined);
+    await one.session.ended(one.session.current?.grant?.id ?? '');
+    match(did.messages.at(-1)?.text ?? '', /Your sign-in for Acme has ended/);
+    equal(one.session.current, undefined);
+  });
+
+  it('F39 a window that cannot read another one’s sign-in offers to be loaded anew', async () => {
+    const one = desk();
+    const ran: string[] = [];
+    const { executeCommand } = fake.commands;
+    fake.commands.executeCommand = async command => void ran.push(command);
+    try {
+      did.answer = ({ actions }) => actions[0];
+      offerReload(one.session);
+      one.session.missed();
+      await settled();
+    } finally {
+      fake.commands.executeCommand = executeCommand;
+    }
+    match(did.messages[0]?.text ?? '', /Another window signed in/);
+    deepEqual(ran, ['workbench.action.reloadWindow']);
   });
 });
 
