@@ -302,6 +302,15 @@ describe('the question for the server', () => {
     await done;
   });
 
+  it('is not asked where the product the editor is part of names one', async () => {
+    const one = desk({ browser: false, url: '' });
+    did.settings.set('serverUrl', { defaultValue: SERVER });
+    const done = one.guide.signIn();
+    (await boxAsks(/Access token for credits\.example\.com/)).leave();
+    await done;
+    equal(did.boxes.length, 1);
+  });
+
   it('is not asked where the setting names one; what is wrong with that is said with its name', async () => {
     const one = desk({ browser: false });
     one.server.instead = () => json({ ...META, api_versions: ['v0'] });

@@ -132,6 +132,7 @@ describe('finding the identity provider', () => {
       resource: server,
       authorization_servers: [ISSUER],
       scopes_supported: ['credits:read'],
+      bearer_methods_supported: ['header'],
     };
     const standard = `${SERVER}/.well-known/oauth-protected-resource/team`;
     const beneath = `${server}/.well-known/oauth-protected-resource`;
