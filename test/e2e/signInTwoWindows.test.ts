@@ -216,27 +216,41 @@ async function record(
         (globalThis as unknown as { noteShown: (view: string, text: string) => void }).noteShown(view, text);
       }
     };
-    const look = () => {
-      const item = document.querySelector('.statusbar-item[id="studio-credits.code-studio-credits.balance"]');
+    const look = (seen: Document) => {
+      const item = seen.querySelector('.statusbar-item[id="studio-credits.code-studio-credits.balance"]');
       if (item) {
         tell(
           'status bar',
           `${item.textContent} / ${item.querySelector('a')?.getAttribute('aria-label') ?? ''}`,
         );
       }
-      for (const hover of document.querySelectorAll('.monaco-hover')) {
+      for (const hover of seen.querySelectorAll('.monaco-hover')) {
         tell('tooltip', hover.textContent ?? '');
       }
-      const panel = document.querySelector('#credits-root');
+      const panel = seen.querySelector('#credits-root');
       if (panel) {
         tell('panel', (panel.textContent ?? '').replaceAll(/\s+/g, ' '));
       }
     };
-    new MutationObserver(look).observe(document, {
-      subtree: true,
-      childList: true,
-      characterData: true,
-      attributes: true,
-    });
+    const watched = new WeakSet<Document>();
+    const watch = (seen: Document) => {
+      if (!watched.has(seen)) {
+        watched.add(seen);
+        const all = { subtree: true, childList: true, characterData: true, attributes: true };
+        new MutationObserver(() => look(seen)).observe(seen, all);
+      }
+      look(seen);
+    };
+    // Each change, and once more whatever is painted: the panel's own frame gets its document after its window.
+    const paint = () => {
+      watch(document);
+      for (const frame of document.querySelectorAll('iframe')) {
+        if (frame.contentDocument) {
+          watch(frame.contentDocument);
+        }
+      }
+      requestAnimationFrame(paint);
+    };
+    paint();
   });
 }
