@@ -29,10 +29,12 @@ describe('the pages of a sign-in', () => {
     closeStage = stage.close;
     sandbox = stage.sandbox;
     others = await otherServers();
+    const { port } = others.address() as AddressInfo;
+    const env = { HTTPS_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: '127.0.0.1,localhost' };
     const settings = { 'credits.serverUrl': '' };
     workbench = await Workbench.open(
       stage.browser,
-      await stage.seat({ name: 'stranger', token: '', settings }),
+      await stage.seat({ name: 'stranger', token: '', settings, env }),
     );
     await workbench.waitForStatus('nobody is signed in', text => /sign in/i.test(text), 60_000);
   });
@@ -58,15 +60,10 @@ describe('the pages of a sign-in', () => {
       'Choose when to be warned',
       'Buy, or ask',
     ]);
-    for (const [nth, title] of titles.entries()) {
+    for (const [nth, name] of ['connect', 'balance', 'warnings', 'buy'].entries()) {
       await steps.nth(nth).click();
-      for (const theme of themes) {
-        await workbench.setTheme(theme);
-        const media = page.locator('.getting-started-media iframe, .getting-started-media img').first();
-        await media.waitFor();
-        await workbench.screenshot(picture(`walkthrough-${nth + 1}`, theme));
-      }
-      assert.ok(title);
+      await workbench.panel.locator(`svg#${name}`).waitFor();
+      await inBothThemes(`walkthrough-${nth + 1}`, workbench);
     }
     await workbench.run('View: Close All Editors');
   });
@@ -85,7 +82,7 @@ describe('the pages of a sign-in', () => {
       ['web-page', `${base}/page`, /A web page answered/],
       ['other-service', `${base}/other`, /not one a credits server gives/],
       ['network-sign-in', `${base}/portal`, /Your network may want you to sign in first/],
-      ['proxy', `${base}/proxy`, /proxy asks for a sign-in/],
+      ['proxy', 'https://credits.example.com', /proxy asks for a sign-in/],
       ['too-old', `${base}/old`, /too old for this extension/],
       ['too-new', `${base}/new`, /This extension is too old/],
       ['nobody', 'http://127.0.0.1:1', /cannot be reached/],
@@ -157,11 +154,12 @@ describe('the pages of a sign-in', () => {
   });
 
   it('the server’s own page says so when a sign-in is over', async () => {
-    const page = await stage.browser.newPage();
+    const context = await stage.browser.newContext();
+    const page = await context.newPage();
     await page.goto(`${sandbox.pagesUrl}/sign-in/return?state=${'x'.repeat(43)}&code=y`);
     await page.getByRole('heading', { name: 'Start again from your editor' }).waitFor();
     await readable('return-lost', page);
-    await page.close();
+    await context.close();
   });
 
   async function inBothThemes(name: string, seen: Workbench): Promise<void> {
@@ -214,8 +212,6 @@ async function otherServers(): Promise<Server> {
           .end(meta([kind === 'old' ? 'v0' : 'v2']));
       case 'portal':
         return response.writeHead(302, { location: 'https://portal.example/sign-in' }).end();
-      case 'proxy':
-        return response.writeHead(407, { 'content-type': 'text/html' }).end('<h1>Who are you?</h1>');
       case 'other':
         return response.writeHead(200, { 'content-type': 'application/json' }).end('{"hello":"world"}');
       default:
@@ -224,6 +220,10 @@ async function otherServers(): Promise<Server> {
           .end('<!doctype html><h1>Welcome</h1>');
     }
   });
+  // As a proxy it opens no tunnel to anywhere.
+  server.on('connect', (_request, socket) =>
+    socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n'),
+  );
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   return server;
 }
