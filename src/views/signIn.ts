@@ -579,6 +579,9 @@ function ask<T>(question: Question<T>): Promise<T | undefined> {
         }
       }),
     );
-    box.show();
+    // A box gives the focus back where it was. In the status bar that brings up its tooltip, over the notification that
+    // comes next.
+    const show = () => box.show();
+    void commands.executeCommand('workbench.action.focusActiveEditorGroup').then(show, show);
   });
 }

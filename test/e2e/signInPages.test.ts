@@ -118,6 +118,7 @@ describe('the pages of a sign-in', () => {
     await toast(/declined in the browser/);
     await page.close();
     await inBothThemes('declined', workbench);
+    assert.equal(await workbench.page.locator('.monaco-hover:visible').count(), 0, 'something covers it');
     await workbench.page.getByRole('button', { name: 'Use a Code on Any Device' }).click();
   });
 
@@ -125,7 +126,6 @@ describe('the pages of a sign-in', () => {
     const frame = workbench.panel;
     const code = (await frame.locator('.code').innerText()).trim();
     await inBothThemes('device-code', workbench);
-    await workbench.run('Notifications: Hide Notifications').catch(() => undefined);
     const address = await frame.locator('main a').first().getAttribute('href');
     const phone = await stage.browser.newContext({ viewport: { width: 390, height: 800 } });
     const page = await phone.newPage();
