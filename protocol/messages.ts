@@ -190,6 +190,7 @@ const shapes = [
   z.object({ type: z.literal('manageBilling') }),
   z.object({ type: z.literal('exportUsage') }),
   z.object({ type: z.literal('openSettings') }),
+  z.object({ type: z.literal('switchOrganisation') }),
 ] as const;
 
 export const ToHost = z.discriminatedUnion('type', shapes);

@@ -225,12 +225,14 @@ class Pages {
         return;
       }
       const form = await readForm(request);
-      if (form.get('cancel') !== null) {
+      if (form.get('another') !== null) {
+        respond(response, 200, this.#loginPage());
+      } else if (form.get('cancel') !== null) {
         await this.#finish(request, response, {
           error: 'access_denied',
           error_description: 'The person has canceled.',
         });
-      } else if (interaction.prompt.name === 'login') {
+      } else if (form.get('email') !== null) {
         await this.#logIn(request, response, form);
       } else {
         await this.#finish(request, response, { consent: { grantId: await this.#grant(interaction) } });
@@ -294,15 +296,19 @@ class Pages {
     );
   }
 
-  #consentPage({ params }: Interaction): string {
+  #consentPage({ params, session }: Interaction): string {
+    const person = this.#options.people.find(({ id }) => id === session?.accountId);
     const asked = (params['scope'] ?? '').split(' ');
     const wishes = Object.entries(meanings).filter(([scope]) => asked.includes(scope));
     return page(
       'Let your editor in?',
-      `<p>Credits in your editor would like to:</p>
+      `<p>Signed in as <b>${escaped(person?.name ?? '')}</b> (${escaped(person?.email ?? '')}).</p>
+      <p>Credits in your editor would like to:</p>
       <ul>${wishes.map(([, meaning]) => `<li>${meaning}</li>`).join('')}</ul>
       <p><small>What your role does not allow stays closed.</small></p>
-      <form method="post"><button>Allow</button><button class="quiet" name="cancel" value="1">Cancel</button></form>`,
+      <form method="post"><button>Allow</button>
+      <button class="quiet" name="another" value="1">Use another account</button>
+      <button class="quiet" name="cancel" value="1">Cancel</button></form>`,
     );
   }
 }
@@ -337,12 +343,16 @@ body{margin:0;min-height:100vh;display:grid;place-items:center;padding:24px;back
 main{width:100%;max-width:440px;padding:32px;background:var(--card);border:1px solid var(--line);border-radius:16px}
 h1{margin:0 0 16px;font-size:22px}
 small,p,legend{color:var(--soft)}
+legend{padding:0}
+ul{padding-left:24px}
 fieldset{border:0;margin:0 0 16px;padding:0}
 label{display:block}
 .person{display:flex;gap:12px;align-items:center;padding:10px 12px;margin-top:8px;border:1px solid var(--line);border-radius:10px}
 input[type=text],input[type=password]{width:100%;margin-top:4px;padding:10px;font:inherit;border:1px solid var(--line);border-radius:10px;background:transparent;color:inherit}
-button{display:block;width:100%;margin-top:12px;padding:12px;border:0;border-radius:10px;background:var(--accent);color:var(--on-accent);font:inherit;font-weight:600;cursor:pointer}
-button.quiet{background:transparent;color:var(--accent)}
+button{display:block;width:100%;margin-top:16px;padding:12px;border:0;border-radius:10px;background:var(--accent);color:var(--on-accent);font:inherit;font-weight:600;cursor:pointer}
+button.quiet{margin-top:4px;background:transparent;color:var(--accent)}
+form:last-child>button:last-of-type{margin-bottom:-12px}
+p b{color:var(--ink)}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 .fault{color:var(--bad)}
 .code{font:600 28px/1.5 ui-monospace,monospace;letter-spacing:2px;color:var(--ink)}

@@ -221,6 +221,7 @@ export function activate(context: ExtensionContext): CreditsApi {
     exportUsage: () => exportUsage({ records, notices, folder: workspace.workspaceFolders?.[0]?.uri }),
     openSettings: async () =>
       void (await commands.executeCommand('workbench.action.openSettings', 'credits.')),
+    switchOrganisation: () => switchOrganisation(signInMeans, connect),
   };
   own(
     registerCommands(
@@ -230,7 +231,7 @@ export function activate(context: ExtensionContext): CreditsApi {
         refresh: () => store.refresh(),
         signIn: signInHere,
         signOut: signOutHere,
-        switchOrganisation: () => switchOrganisation(signInMeans, connect),
+        switchOrganisation: wishes.switchOrganisation,
         copySignInLink: () => guide.copyLink(),
         signInAnotherWay: () => guide.anotherWay(),
         showLog: () => log.show(),

@@ -106,6 +106,7 @@ const acts: Acts = {
   manageBilling: () => host.postMessage({ type: 'manageBilling' }),
   exportUsage: () => host.postMessage({ type: 'exportUsage' }),
   openSettings: () => host.postMessage({ type: 'openSettings' }),
+  switchOrganisation: () => host.postMessage({ type: 'switchOrganisation' }),
 };
 
 function buy(): void {

@@ -45,4 +45,5 @@ export interface Acts {
   manageBilling(): void;
   exportUsage(): void;
   openSettings(): void;
+  switchOrganisation(): void;
 }

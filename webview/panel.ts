@@ -27,9 +27,15 @@ function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
   const pending = page.buying && state.pending?.phase === 'starting' ? null : state.pending;
   return html`
     ${state.testMode ? html`<p class="test-mode">${icon('flask')}<span>${t('Test mode: no real money moves')}</span></p>` : nothing}
-    <header>
+    <header class="whose">
       <h1 dir="auto" title=${state.orgName}>${state.orgName}</h1>
       <p class="who"><bdi>${state.personName}</bdi> · <bdi>${state.role}</bdi></p>
+      <vscode-button
+        appearance="icon"
+        aria-label=${t('Switch organisation')}
+        title=${t('Switch organisation')}
+        @click=${acts.switchOrganisation}
+      >${icon('swap')}</vscode-button>
     </header>
     ${balanceSection(page, acts)}
     ${stopNotice(page)}
@@ -77,7 +83,7 @@ function signedOut({ state }: Page, acts: Acts): TemplateResult {
     <p class="quiet">${
       'serverHost' in state && state.serverHost !== null
         ? t('You will sign in to {0}.', state.serverHost)
-        : t('You will be asked for your credits server and an access token.')
+        : t('You will be asked for the address of your credits server.')
     }</p>
   `;
 }

@@ -114,6 +114,8 @@ export class Workbench {
 
   async clickStatus(): Promise<void> {
     await this.#statusItem.locator('a').first().click();
+    // Resting there, the pointer brings up a tooltip that covers what the click has brought.
+    await this.page.mouse.move(0, 0);
   }
 
   // ---- the Credits panel

@@ -405,6 +405,9 @@ function transportError(error: unknown): CreditsError {
   if (isAxiosError(error) && error.code === 'ERR_BAD_RESPONSE') {
     return new CreditsError('unreadable', { found: 'tooLarge' });
   }
+  if (isProxyRefusal(error)) {
+    return new CreditsError('proxy');
+  }
   const cause = systemCode(error);
   if (cause === 'ERR_BAD_REDIRECT' || cause === 'ERR_FR_TOO_MANY_REDIRECTS') {
     return new CreditsError('redirected');
@@ -415,16 +418,25 @@ function transportError(error: unknown): CreditsError {
   return new CreditsError('offline', cause === undefined ? {} : { cause });
 }
 
-/** The innermost system code: fetch wraps what happened in a cause of a cause. */
+/** The innermost system code. */
 function systemCode(error: unknown): string | undefined {
-  let code: string | undefined;
-  let at: unknown = error;
-  for (let depth = 0; depth < 5 && isRecord(at); depth++) {
-    const own = at['code'];
-    if (typeof own === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(own)) {
-      code = own;
-    }
-    at = at['cause'];
+  return causesOf(error)
+    .map(one => one['code'])
+    .findLast(code => typeof code === 'string' && /^[A-Z][A-Z0-9_]{2,60}$/.test(code)) as string | undefined;
+}
+
+/** A tunnel that a proxy did not open has no answer to read; the status stands in the words of Node's fetch alone. */
+function isProxyRefusal(error: unknown): boolean {
+  return causesOf(error).some(
+    ({ message }) => typeof message === 'string' && /^Proxy response \(407\)/.test(message),
+  );
+}
+
+/** From the outside in: fetch wraps what happened in a cause of a cause. */
+function causesOf(error: unknown): Array<Record<string, unknown>> {
+  const causes: Array<Record<string, unknown>> = [];
+  for (let at = error; causes.length < 5 && isRecord(at); at = at['cause']) {
+    causes.push(at);
   }
-  return code;
+  return causes;
 }

@@ -110,20 +110,48 @@ async function tryOne(
       const listening = token.onCancellationRequested(() => canceled.abort());
       const signal = AbortSignal.any([given.signal, canceled.signal, given.underWay.anotherWay.signal]);
       const one = { ...given, signal, report: (message: string) => progress.report({ message }) };
+      const tokens = by(way, one, means);
+      // Whoever leaves does not wait for an exchange that is under way. What it still brings is made worthless.
+      tokens
+        .then(({ refreshToken }) =>
+          signal.aborted && refreshToken ? one.provider.revoke(refreshToken) : undefined,
+        )
+        .catch(() => undefined);
       try {
-        switch (way) {
-          case 'loopback':
-            return await byLoopback(one, means);
-          case 'editorUri':
-            return await byEditorUri(one, means);
-          case 'device':
-            return await byDevice(one);
-        }
+        return await Promise.race([tokens, leaving(signal)]);
       } finally {
         listening.dispose();
       }
     },
   );
+}
+
+async function by(way: Exclude<Way, 'token'>, one: Try, means: BrowserMeans): Promise<Tokens> {
+  switch (way) {
+    case 'loopback':
+      return await byLoopback(one, means);
+    case 'editorUri':
+      return await byEditorUri(one, means);
+    case 'device':
+      return await byDevice(one);
+  }
+}
+
+function leaving(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const leave = () => reject(new SignInError('canceled'));
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) {
+      leave();
+    }
+  });
+}
+
+/** Nothing opens for someone who has left meanwhile. */
+function stayOrLeave({ signal }: Try): void {
+  if (signal.aborted) {
+    throw new SignInError('canceled');
+  }
 }
 
 /** The links that stand in the notification; the editor turns them into clicks on our own commands. */
@@ -151,15 +179,22 @@ async function whileInBrowser(
   means: BrowserMeans,
 ): Promise<URLSearchParams> {
   answer.catch(() => undefined);
+  stayOrLeave(one);
   await Promise.race([answer, sendToBrowser(url, one, means)]);
   return await answer;
 }
 
 async function byLoopback(one: Try, means: BrowserMeans): Promise<Tokens> {
   const words = {
-    title: l10n.t('Back to your editor'),
-    text: l10n.t('Your editor finishes the sign-in. You can close this page.'),
     language: wordsLanguage(),
+    done: {
+      title: l10n.t('Back to your editor'),
+      text: l10n.t('Your editor finishes the sign-in. You can close this page.'),
+    },
+    refused: {
+      title: l10n.t('Not signed in'),
+      text: l10n.t('The sign-in was not completed. Your editor tells what to do.'),
+    },
   };
   const loopback = await listen(words, means.clock, PATIENCE_MS);
   try {
@@ -180,6 +215,7 @@ async function byEditorUri(one: Try, means: BrowserMeans): Promise<Tokens> {
 
 async function byDevice(one: Try): Promise<Tokens> {
   const device = await one.provider.beginDevice();
+  stayOrLeave(one);
   one.underWay.copyText = device.userCode;
   const page = new DeviceCodePage(device);
   const trouble = l10n.t('Having trouble?');

@@ -1,7 +1,9 @@
 // What happened at a sign-in, in sentences: what is wrong, and what to do about it.
 import { l10n } from 'vscode';
+import type { CreditsError } from '../core/errors.ts';
 import type { SignInError } from '../core/signIn/errors.ts';
 import type { Way } from '../core/signIn/ways.ts';
+import { describeError } from './describe.ts';
 
 export function describeSignIn(error: SignInError): string {
   switch (error.reason) {
@@ -34,6 +36,33 @@ export function describeSignIn(error: SignInError): string {
       return l10n.t('This editor cannot take the answer from the browser.');
     case 'refused':
       return l10n.t("Your organisation's identity provider refused the sign-in ({0}).", error.code ?? '');
+  }
+}
+
+/** What is wrong with the address of a server that nobody is signed in to yet. */
+export function describeServer(error: CreditsError): string {
+  switch (error.reason) {
+    case 'redirected':
+      return l10n.t(
+        'The address leads on to another one, which was not followed. Your network may want you to sign in first, or the server has moved.',
+      );
+    case 'serverFault':
+      return l10n.t(
+        'The server has a problem at the moment (status {0}). Try again later.',
+        error.status ?? 500,
+      );
+    case 'rateLimited':
+      return l10n.t('The server is busy at the moment. Try again in a minute.');
+    case 'unauthenticated':
+    case 'forbidden':
+    case 'notFound':
+    case 'rejected':
+      return l10n.t(
+        'This address answers, but not as a credits server does (status {0}). Check the address.',
+        error.status ?? 400,
+      );
+    default:
+      return describeError(error);
   }
 }
 

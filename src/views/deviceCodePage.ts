@@ -26,7 +26,7 @@ export class DeviceCodePage {
 }
 
 export function pageOf({ userCode, url, urlWithCode }: DeviceCode, nonce: string): string {
-  const picture = renderSVG(urlWithCode, { border: 2 });
+  const picture = renderSVG(urlWithCode, { border: 4 });
   const policy = `default-src 'none'; style-src 'nonce-${nonce}'`;
   return `<!doctype html>
 <html lang="${escaped(wordsLanguage())}">
@@ -35,10 +35,14 @@ export function pageOf({ userCode, url, urlWithCode }: DeviceCode, nonce: string
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <title>${escaped(l10n.t('Sign In to Credits'))}</title>
 <style nonce="${nonce}">
-main{max-width:26rem;margin:2rem auto;text-align:center}
+main{max-width:26rem;margin:2rem auto;padding:0 1rem;text-align:center;line-height:1.5}
+h1{font-size:1.5rem;font-weight:600}
 .code{font:600 2rem var(--vscode-editor-font-family);letter-spacing:.1em;margin:1rem 0;user-select:all}
-.qr svg{width:14rem;height:14rem;background:#fff}
-.button{display:inline-block;padding:.4rem 1rem;background:var(--vscode-button-background);color:var(--vscode-button-foreground);text-decoration:none}
+.qr svg{width:14rem;height:14rem;border-radius:6px;background:#fff}
+.button{display:inline-block;padding:.4rem 1rem;border-radius:4px;background:var(--vscode-button-background);color:var(--vscode-button-foreground);text-decoration:none}
+.button:hover{background:var(--vscode-button-hoverBackground)}
+.button:focus-visible{outline:1px solid var(--vscode-focusBorder);outline-offset:2px}
+.quiet{color:var(--vscode-descriptionForeground)}
 </style>
 </head>
 <body><main>
@@ -48,7 +52,7 @@ main{max-width:26rem;margin:2rem auto;text-align:center}
 <p>${escaped(l10n.t('2. See that it shows this code, or enter it:'))}</p>
 <p class="code">${escaped(userCode)}</p>
 <p><a class="button" href="command:credits.copySignInLink">${escaped(l10n.t('Copy Code'))}</a></p>
-<p>${escaped(l10n.t('This page closes by itself when you are signed in.'))}</p>
+<p class="quiet">${escaped(l10n.t('This page closes by itself when you are signed in.'))}</p>
 </main></body>
 </html>`;
 }

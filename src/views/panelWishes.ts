@@ -18,6 +18,7 @@ export interface PanelActs {
   readonly manageBilling: () => Promise<void>;
   readonly exportUsage: () => Promise<void>;
   readonly openSettings: () => Promise<void>;
+  readonly switchOrganisation: () => Promise<void>;
 }
 
 export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: PanelActs): Promise<void> {
@@ -54,5 +55,7 @@ export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: 
       return await acts.exportUsage();
     case 'openSettings':
       return await acts.openSettings();
+    case 'switchOrganisation':
+      return await acts.switchOrganisation();
   }
 }

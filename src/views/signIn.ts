@@ -1,16 +1,18 @@
 // Signing in: which server, in the browser or with which token, for which organisation. Each answer is checked while
 // the box is open, so a mistake is corrected where it was made; nothing is stored before the server has accepted the
 // token.
-import { commands, env, type InputBox, l10n, type QuickPickItem, window } from 'vscode';
+import { commands, env, type InputBox, l10n, ProgressLocation, type QuickPickItem, window } from 'vscode';
 import type { Me, Membership, Meta } from '../../protocol/api.ts';
 import type { Account, Grant } from '../core/account.ts';
 import { readServerAddress } from '../core/address.ts';
+import { type Clock, seconds, sleep } from '../core/clock.ts';
 import { type Connect, newClient } from '../core/connect.ts';
 import type { CreditsClientMeans } from '../core/creditsClient.ts';
 import { asCreditsError } from '../core/errors.ts';
 import { type Disposable, Owned } from '../core/event.ts';
 import { newId } from '../core/random.ts';
 import type { IdentityProvider } from '../core/signIn/identityProvider.ts';
+import { API_VERSION, type VersionGap, versionGap } from '../core/signIn/versions.ts';
 import { type HostFacts, placeOf, waysFor } from '../core/signIn/ways.ts';
 import type { Slot } from '../core/slot.ts';
 import type { EditorAccounts } from '../vscode/editorAccounts.ts';
@@ -18,7 +20,7 @@ import type { Session } from '../vscode/session.ts';
 import type { Settings } from '../vscode/settings.ts';
 import type { BrowserMeans, UnderWay } from './browserSignIn.ts';
 import { describeAddress, describeError } from './describe.ts';
-import { describeSignIn, nameOfWay } from './describeSignIn.ts';
+import { describeServer, describeSignIn, nameOfWay } from './describeSignIn.ts';
 import { inert, roleText } from './text.ts';
 
 export interface SignInMeans {
@@ -33,8 +35,8 @@ export interface SignInMeans {
   readonly accounts: EditorAccounts;
 }
 
-/** What this extension speaks. */
-const API_VERSION = 'v1';
+/** An answer that takes longer is worth a word, and a way out. */
+const SLOW_MS = seconds(1);
 
 /** At most this many people are remembered. */
 const MAX_REMEMBERED = 20;
@@ -155,7 +157,10 @@ async function signIn(
   follow: (underWay: UnderWay | undefined) => void,
 ): Promise<void> {
   const { session, settings } = means;
-  const server = settings.serverUrl === '' ? await askServer(means) : await configuredServer(means);
+  const server =
+    settings.serverUrl === ''
+      ? await askServer(means)
+      : await withPatience(configuredServer(means), signal, means.browser.clock);
   if (!server || signal.aborted) {
     return;
   }
@@ -205,7 +210,12 @@ async function authenticate(
   const { signInByBrowser } = await import('./browserSignIn.ts');
   let provider: IdentityProvider;
   try {
-    provider = await discover(server.url, server.meta.sign_in, means.client);
+    const discovery = discover(server.url, server.meta.sign_in, means.client);
+    const found = await withPatience(discovery, signal, means.browser.clock);
+    if (!found) {
+      return undefined;
+    }
+    provider = found;
   } catch (error) {
     return await offerToken(means, server.url, error);
   }
@@ -230,11 +240,15 @@ async function authenticate(
     refreshToken: tokens.refreshToken,
     expiresAtMs: tokens.expiresAtMs,
   };
-  const answer = await whoIs(means, server.url, tokens.accessToken);
-  if ('me' in answer) {
+  const asking = whoIs(means, server.url, tokens.accessToken);
+  const answer = await withPatience(asking, signal, means.browser.clock);
+  if (answer && 'me' in answer) {
     return { token: tokens.accessToken, me: answer.me, grant };
   }
   await revoke(server.url, grant, means);
+  if (!answer) {
+    return undefined;
+  }
   void window.showErrorMessage(
     answer.isRefused
       ? l10n.t(
@@ -300,6 +314,37 @@ export function accountOf(serverUrl: string, me: Me, org: Membership): Account {
   };
 }
 
+/** Undefined when the person did not want to wait, which is offered once the answer takes its time. */
+async function withPatience<T>(
+  answer: Promise<T>,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<T | undefined> {
+  const isHere = new AbortController();
+  const here = () => isHere.abort();
+  answer.then(here, here);
+  await sleep(clock, SLOW_MS, AbortSignal.any([isHere.signal, signal]));
+  if (isHere.signal.aborted || signal.aborted) {
+    return signal.aborted ? undefined : await answer;
+  }
+  return await window.withProgress(
+    {
+      location: ProgressLocation.Notification,
+      title: l10n.t('Signing in to Credits'),
+      cancellable: true,
+    },
+    async (progress, token) => {
+      progress.report({ message: l10n.t('Waiting for the server…') });
+      const left = new Promise<undefined>(resolve => {
+        const leave = () => resolve(undefined);
+        token.onCancellationRequested(leave);
+        signal.addEventListener('abort', leave, { once: true });
+      });
+      return await Promise.race([answer, left]);
+    },
+  );
+}
+
 interface Server {
   readonly url: string;
   readonly meta: Meta;
@@ -340,18 +385,30 @@ async function readServer(
   }
   try {
     const meta = await (await newClient(address.url, undefined, client)).meta();
-    return meta.api_versions.includes(API_VERSION)
-      ? { value: { url: address.url, meta } }
-      : {
-          problem: l10n.t(
-            'This credits server (version {0}) speaks {1}, and this extension {2}. Update whichever is older.',
-            inert(meta.server_version),
-            inert(meta.api_versions.join(', ')),
-            API_VERSION,
-          ),
-        };
+    const gap = versionGap(meta.api_versions);
+    return gap ? { problem: describeGap(gap, meta) } : { value: { url: address.url, meta } };
   } catch (error) {
-    return { problem: describeError(asCreditsError(error)) };
+    return { problem: describeServer(asCreditsError(error)) };
+  }
+}
+
+function describeGap(gap: VersionGap, { server_version, api_versions }: Meta): string {
+  const spoken = inert(api_versions.join(', '));
+  switch (gap) {
+    case 'serverBehind':
+      return l10n.t(
+        'This credits server (version {0}) is too old for this extension: it speaks {1}, not {2}. Ask its administrator to update it.',
+        inert(server_version),
+        spoken === '' ? '–' : spoken,
+        API_VERSION,
+      );
+    case 'extensionBehind':
+      return l10n.t(
+        'This extension is too old for this credits server (version {0}), which speaks {1} and no longer {2}. Update the extension.',
+        inert(server_version),
+        spoken,
+        API_VERSION,
+      );
   }
 }
 
@@ -368,7 +425,7 @@ async function whoIs(
       : { problem: l10n.t('You belong to no organisation on this credits server.'), isRefused: false };
   } catch (caught) {
     const error = asCreditsError(caught);
-    return { problem: describeError(error), isRefused: error.reason === 'unauthenticated' };
+    return { problem: describeServer(error), isRefused: error.reason === 'unauthenticated' };
   }
 }
 
@@ -522,6 +579,9 @@ function ask<T>(question: Question<T>): Promise<T | undefined> {
         }
       }),
     );
-    box.show();
+    // A box gives the focus back where it was. In the status bar that brings up its tooltip, over the notification that
+    // comes next.
+    const show = () => box.show();
+    void commands.executeCommand('workbench.action.focusActiveEditorGroup').then(show, show);
   });
 }

@@ -187,6 +187,9 @@ function tooltipLines(facts: StatusFacts): TooltipLine[] {
     const at = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
     say(l10n.t('As of {0}', at.format(nowMs - ageMs(last))));
   }
+  if (account) {
+    say(l10n.t('Signed in as {0}', account.personName));
+  }
   switch (balance.kind) {
     case 'stale':
     case 'failed':

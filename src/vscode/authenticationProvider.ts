@@ -100,7 +100,7 @@ function sessionOf({ account, grant }: SignIn, accessToken: string): Authenticat
   return {
     id: grant?.id ?? '',
     accessToken,
-    account: { id: account.personId, label: `${account.personName} (${account.orgName})` },
+    account: { id: account.personId, label: `${account.personName} · ${account.orgName}` },
     scopes: [READ_ONLY],
   };
 }

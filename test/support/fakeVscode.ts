@@ -126,9 +126,45 @@ export interface Message {
   readonly actions: readonly string[];
 }
 
+/** An input box, and what the person does in it. */
+export interface FakeBox {
+  title: string;
+  prompt: string;
+  value: string;
+  password: boolean;
+  busy: boolean;
+  enabled: boolean;
+  validationMessage: string | undefined;
+  readonly isOpen: boolean;
+  /** Types over what is there. */
+  type(text: string): void;
+  /** Presses Enter, and resolves once the box takes the next one. */
+  enter(): Promise<void>;
+  /** Presses Escape. */
+  leave(): void;
+}
+
+/** A notification that stands as long as something goes on. */
+export interface FakeProgress {
+  readonly title: string;
+  readonly messages: readonly string[];
+  readonly isOpen: boolean;
+  cancel(): void;
+}
+
+export interface FakePanel {
+  readonly title: string;
+  readonly webview: { html: string };
+  isDisposed: boolean;
+  dispose(): void;
+}
+
 /** What was done, and what the person answers. */
 export const did = {
   items: [] as FakeItem[],
+  boxes: [] as FakeBox[],
+  progresses: [] as FakeProgress[],
+  panels: [] as FakePanel[],
   messages: [] as Message[],
   opened: [] as unknown[],
   clipboard: '',
@@ -145,6 +181,9 @@ export const did = {
   type: (_options: { validateInput?: (text: string) => unknown }): string | undefined => undefined,
   reset(): void {
     this.items = [];
+    this.boxes = [];
+    this.progresses = [];
+    this.panels = [];
     this.messages = [];
     this.opened = [];
     this.clipboard = '';
@@ -199,6 +238,40 @@ export const window = {
   setStatusBarMessage: (text: string) => void did.passing.push(text),
   showQuickPick: async (items: readonly unknown[]) => did.pick(items),
   showInputBox: async (options: { validateInput?: (text: string) => unknown }) => did.type(options),
+  createInputBox: () => inputBox(),
+  withProgress: async (
+    { title }: { title: string },
+    act: (
+      progress: { report: (step: { message: string }) => void },
+      token: { onCancellationRequested: Emitter<void>['event'] },
+    ) => Promise<unknown>,
+  ) => {
+    const canceled = new Emitter<void>();
+    const messages: string[] = [];
+    const progress = { title, messages, isOpen: true, cancel: () => canceled.fire() };
+    did.progresses.push(progress);
+    try {
+      return await act(
+        { report: ({ message }) => void messages.push(message) },
+        { onCancellationRequested: canceled.event },
+      );
+    } finally {
+      progress.isOpen = false;
+      canceled.dispose();
+    }
+  },
+  createWebviewPanel: (_type: string, title: string) => {
+    const panel = {
+      title,
+      webview: { html: '' },
+      isDisposed: false,
+      dispose: () => {
+        panel.isDisposed = true;
+      },
+    };
+    did.panels.push(panel);
+    return panel;
+  },
   createOutputChannel: (name: string) => {
     const write = () => undefined;
     const lines = { trace: write, debug: write, info: write, warn: write, error: write, show: write };
@@ -245,6 +318,52 @@ export const window = {
     return item;
   },
 };
+
+function inputBox() {
+  const changed = new Emitter<string>();
+  const accepted = new Emitter<void>();
+  const hidden = new Emitter<void>();
+  let pending: Promise<void> | undefined;
+  const box = {
+    title: '',
+    prompt: '',
+    placeholder: '',
+    value: '',
+    password: false,
+    busy: false,
+    enabled: true,
+    ignoreFocusOut: false,
+    validationMessage: undefined as string | undefined,
+    isOpen: false as boolean,
+    onDidChangeValue: changed.event,
+    onDidAccept: (listener: () => void | Promise<void>) =>
+      accepted.event(() => {
+        pending = Promise.resolve(listener());
+      }),
+    onDidHide: hidden.event,
+    show: () => {
+      box.isOpen = true;
+    },
+    hide: () => {
+      if (box.isOpen) {
+        box.isOpen = false;
+        hidden.fire();
+      }
+    },
+    dispose: () => box.hide(),
+    type: (text: string) => {
+      box.value = text;
+      changed.fire(text);
+    },
+    enter: async () => {
+      accepted.fire();
+      await pending;
+    },
+    leave: () => box.hide(),
+  };
+  did.boxes.push(box);
+  return box;
+}
 
 export class FileSystemError extends Error {
   readonly code: string;

@@ -66,10 +66,7 @@ export async function discover(
   }
   const http = httpOf(means, serverUrl);
   const resource = await told(async () => {
-    const response = await http[oauth.customFetch](serverUrl + paths.protectedResource(), {
-      method: 'GET',
-      headers: { accept: 'application/json' },
-    });
+    const response = await readMetadata(serverUrl, http);
     // Metadata for another address would send this server's tokens into another's hands.
     const found = await oauth.processResourceDiscoveryResponse(new URL(serverUrl), response);
     const parsed = ProtectedResource.safeParse(found);
@@ -87,6 +84,16 @@ export async function discover(
     { issuer, clientId: signIn.client_id, resource: serverUrl, scopes },
     means,
   );
+}
+
+/** Where the standard has it (RFC 9728 section 3.1), or beneath the address, where a proxy passes on nothing else. */
+async function readMetadata(serverUrl: string, http: Http): Promise<Response> {
+  const { origin, pathname } = new URL(serverUrl);
+  const path = pathname === '/' ? '' : pathname;
+  const ask = (url: string) =>
+    http[oauth.customFetch](url, { method: 'GET', headers: { accept: 'application/json' } });
+  const response = await ask(origin + paths.protectedResource() + path);
+  return path !== '' && response.status === 404 ? await ask(serverUrl + paths.protectedResource()) : response;
 }
 
 interface Place {

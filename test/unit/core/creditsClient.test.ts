@@ -97,6 +97,16 @@ describe('the credits client', function () {
     });
   }
 
+  it('F8 a proxy that opens no tunnel without a sign-in is "proxy"', async () => {
+    const { client, server } = set();
+    // As Node's fetch tells it.
+    const refusal = new Error('Proxy response (407) !== 200 when HTTP Tunneling');
+    const canceled = new Error('Request was cancelled.', { cause: refusal });
+    server.instead = () => Promise.reject(new TypeError('fetch failed', { cause: canceled }));
+    const error = await outcome(client.balance(ORG));
+    equal(error instanceof CreditsError && error.reason, 'proxy');
+  });
+
   it('F21 ignores fields it does not know', async () => {
     const { client, server } = set();
     server.instead = () => json({ ...balance(), surprise: { deep: true } });

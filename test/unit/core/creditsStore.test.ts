@@ -146,6 +146,18 @@ describe('the credits store', function () {
     equal(store.state.balance.kind, 'loading');
   });
 
+  it('F17 b-11 takes nothing in from a window of another account or organisation', async () => {
+    const { store, clock } = set();
+    const other = { ...account, orgId: 'org_2', orgName: 'Orbit' };
+    const snapshot = balance({ org_id: 'org_2', available_ucr: 666 });
+    const last = { account: other, snapshot, savedAtMs: clock.now() };
+    for (const whose of [other, { ...account, personId: 'usr_2' }]) {
+      store.take({ account: whose, last, options: undefined, problem: undefined });
+      deepEqual(store.state.account, account);
+      equal(shown(store), undefined);
+    }
+  });
+
   it('forgets the figure at a sign-out, on screen and on disk', async () => {
     const { store, sessions, cache } = set();
     await store.refresh();

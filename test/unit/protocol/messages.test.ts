@@ -20,6 +20,7 @@ const good = [
   { type: 'manageBilling' },
   { type: 'exportUsage' },
   { type: 'openSettings' },
+  { type: 'switchOrganisation' },
 ];
 const types = new Set(good.map(({ type }) => type));
 

@@ -169,7 +169,7 @@ describe('the status bar', () => {
   const tooltip = (change: Parameters<typeof balance>[0]) =>
     say({ kind: 'known', last: { snapshot: balance(change), atMs: 0 } })
       .tooltip.flatMap(line => (line.kind === 'text' ? [line.text] : []))
-      .filter(text => !/^As of|^TEST MODE/.test(text));
+      .filter(text => !/^As of|^Signed in as|^TEST MODE/.test(text));
   const mine = {
     id: 'bud_1',
     scope: 'user',

@@ -8,6 +8,11 @@ import { FakeClock, settled } from '../../support/clock.ts';
 
 const STATE = 's'.repeat(43);
 const PATIENCE_MS = 300_000;
+const words = {
+  language: 'de',
+  done: { title: 'Back', text: '<b>close</b>' },
+  refused: { title: 'Not signed in', text: 'again' },
+};
 
 interface Knock {
   readonly path?: string;
@@ -23,7 +28,7 @@ describe('the loopback listener', () => {
 
   beforeEach(async () => {
     clock = new FakeClock();
-    loopback = await listen({ title: 'Back', text: '<b>close</b>', language: 'de' }, clock, PATIENCE_MS);
+    loopback = await listen(words, clock, PATIENCE_MS);
     canceling = new AbortController();
     answer = loopback.wait(STATE, canceling.signal);
     answer.catch(() => undefined);
@@ -128,7 +133,7 @@ describe('the loopback listener', () => {
   });
 
   it('T16 listens on 127.0.0.1 alone, on a port of its own, and leaves no socket behind', async () => {
-    const second = await listen({ title: '', text: '', language: 'en' }, clock, PATIENCE_MS);
+    const second = await listen(words, clock, PATIENCE_MS);
     ok(second.redirectUri !== loopback.redirectUri);
     second.dispose();
     const others = Object.values(networkInterfaces())
@@ -146,6 +151,21 @@ describe('the loopback listener', () => {
     equal(await canConnect('127.0.0.1', port()), false);
     equal(sockets(), before - 1);
     equal(clock.pending, 0);
+  });
+
+  it('says in the browser that a refusal is one, and passes it on', async () => {
+    const { status, body } = await knock({ path: `/callback?state=${STATE}&error=access_denied` });
+    equal(status, 200);
+    match(body, /Not signed in/);
+    equal((await answer).get('error'), 'access_denied');
+  });
+
+  it('ends at once for someone who had left before it was waited for', async () => {
+    canceling.abort();
+    await rejects(
+      loopback.wait(STATE, canceling.signal),
+      (error: unknown) => error instanceof SignInError && error.reason === 'canceled',
+    );
   });
 
   it('ends when the person cancels', async () => {

@@ -159,7 +159,7 @@ describe('the Accounts menu', () => {
   it('names the person and the organisation, without fetching a token for that', async () => {
     const { made } = await provider(byBrowser);
     const [shown] = await made.getSessions(undefined);
-    equal(shown?.account.label, 'Ada (Analytical Engines)');
+    equal(shown?.account.label, 'Ada · Analytical Engines');
     equal(shown?.accessToken, '');
   });
 

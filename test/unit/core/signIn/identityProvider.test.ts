@@ -124,6 +124,26 @@ describe('signing in with a code', () => {
 });
 
 describe('finding the identity provider', () => {
+  it('looks where the standard has it for a server under a path, and then beneath that path', async () => {
+    const server = `${SERVER}/team`;
+    const asked = () =>
+      issuer.seen.map(({ url }) => url).filter(url => url.includes('oauth-protected-resource'));
+    const metadata = {
+      resource: server,
+      authorization_servers: [ISSUER],
+      scopes_supported: ['credits:read'],
+      bearer_methods_supported: ['header'],
+    };
+    const standard = `${SERVER}/.well-known/oauth-protected-resource/team`;
+    const beneath = `${server}/.well-known/oauth-protected-resource`;
+    issuer.instead = url => (url === standard ? json(metadata) : undefined);
+    equal((await discover(server, META, means())).issuer, ISSUER);
+    deepEqual(asked(), [standard]);
+    issuer.instead = url => (url === standard ? json({}, 404) : url === beneath ? json(metadata) : undefined);
+    equal((await discover(server, META, means())).issuer, ISSUER);
+    deepEqual(asked(), [standard, standard, beneath]);
+  });
+
   it('T15.16 trusts no metadata about another server', async () => {
     issuer.resource = { resource: 'https://other.example' };
     await fails(open(), 'untrusted');

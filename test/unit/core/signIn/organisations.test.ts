@@ -1,7 +1,7 @@
 // Two people, two organisations, two windows: everything that was shown is recorded, and no figure of one ever stands
 // under another's name.
 import { deepEqual, ok } from 'node:assert/strict';
-import type { SignIn } from '../../../../src/core/account.ts';
+import { accountKey, type SignIn } from '../../../../src/core/account.ts';
 import { lastReading } from '../../../../src/core/balance.ts';
 import { settled } from '../../../support/clock.ts';
 import { account } from '../../../support/core.ts';
@@ -22,6 +22,8 @@ interface Shown {
   readonly orgId: string;
   readonly ofOrg: string | undefined;
   readonly availableUcr: number | undefined;
+  /** Whether it is about whom the window is signed in as. */
+  readonly isOwn: boolean;
 }
 
 function record(window: Window, shown: Shown[]): void {
@@ -29,13 +31,15 @@ function record(window: Window, shown: Shown[]): void {
     const snapshot = lastReading(state)?.snapshot;
     if (whose) {
       const availableUcr = snapshot?.available_ucr;
-      shown.push({ window: window.name, orgId: whose.orgId, ofOrg: snapshot?.org_id, availableUcr });
+      const { current } = window.sessions;
+      const isOwn = current !== undefined && accountKey(whose) === accountKey(current.account);
+      shown.push({ window: window.name, orgId: whose.orgId, ofOrg: snapshot?.org_id, availableUcr, isOwn });
     }
   });
 }
 
 describe('several organisations', () => {
-  it("never show one's figure under another's name: two people, two organisations, two windows", async () => {
+  it("F17 b-11 never show one's figure under another's name: two people, two organisations, two windows", async () => {
     const house = new House();
     const late: Array<() => void> = [];
     let holds: boolean = false;
@@ -76,6 +80,7 @@ describe('several organisations', () => {
       await house.clock.advance(20_000);
     }
     for (const one of shown) {
+      ok(one.isOwn, JSON.stringify(one));
       if (one.ofOrg !== undefined) {
         deepEqual([one.ofOrg, one.availableUcr], [one.orgId, figures[one.orgId]], JSON.stringify(one));
       }

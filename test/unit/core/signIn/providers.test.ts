@@ -13,6 +13,7 @@ import { AUDIENCE, CLIENT_ID, IdentitySide, REDIRECT_URI } from '../../../server
 import { json } from '../../../support/scriptedServer.ts';
 
 const ada = { id: 'subject-ada', name: 'Ada', email: 'ada@acme.example' };
+const words = { language: 'en', done: { title: 'Back', text: '' }, refused: { title: '', text: '' } };
 const META = { client_id: CLIENT_ID, redirect_uri: REDIRECT_URI };
 
 /** The credits server's own word on who its provider is; all else goes out over the network. */
@@ -47,7 +48,7 @@ describe('signing in at oidc-provider', () => {
   /** From the browser's first page to the tokens, by a port of this machine. */
   async function byLoopback(): Promise<Tokens> {
     const provider = await open();
-    const loopback = await listen({ title: 'Back', text: '', language: 'en' }, systemClock, 20_000);
+    const loopback = await listen(words, systemClock, 20_000);
     try {
       const attempt = await provider.begin(loopback.redirectUri);
       const answer = loopback.wait(attempt.state, new AbortController().signal);
