@@ -8,6 +8,7 @@ import { balanceSection } from './balance.ts';
 import { buyingSection } from './buying.ts';
 import { fundsSection, stopNotice } from './funds.ts';
 import { icon } from './icons.ts';
+import { lowBalanceSection } from './lowBalance.ts';
 import type { Acts, Page, SignedIn } from './page.ts';
 import { paymentsSection } from './payments.ts';
 import { pendingCard } from './pending.ts';
@@ -30,6 +31,11 @@ function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
     <header>
       <h1 dir="auto" title=${state.orgName}>${state.orgName}</h1>
       <p class="who"><bdi>${state.personName}</bdi> · <bdi>${state.role}</bdi></p>
+      ${
+        (page.records?.organisations ?? 0) > 1
+          ? html`<button class="link switch" @click=${acts.switchOrganisation}>${t('Switch organisation')}</button>`
+          : nothing
+      }
     </header>
     ${balanceSection(page, acts)}
     ${stopNotice(page)}
@@ -37,6 +43,7 @@ function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
     ${fundsSection(page)}
     ${pending ? pendingCard(pending, page, acts) : buyingSection(page, acts)}
     ${guard([page.records, page.shownPayments, page.locale, state.balance.kind, state.canManageBilling], () => recordSections(page, acts))}
+    ${state.canManageBilling && page.records?.settings ? lowBalanceSection(page.records.settings, page, acts) : nothing}
     <footer class="quiet">
       <div class="buttons">
         ${

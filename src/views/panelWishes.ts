@@ -18,6 +18,9 @@ export interface PanelActs {
   readonly manageBilling: () => Promise<void>;
   readonly exportUsage: () => Promise<void>;
   readonly openSettings: () => Promise<void>;
+  readonly switchOrganisation: () => Promise<void>;
+  readonly showOrganisation: () => Promise<void>;
+  readonly setLowBalance: (belowUcr: number | null) => Promise<void>;
 }
 
 export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: PanelActs): Promise<void> {
@@ -54,5 +57,11 @@ export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: 
       return await acts.exportUsage();
     case 'openSettings':
       return await acts.openSettings();
+    case 'switchOrganisation':
+      return await acts.switchOrganisation();
+    case 'showOrganisation':
+      return await acts.showOrganisation();
+    case 'setLowBalance':
+      return await acts.setLowBalance(wish.belowUcr);
   }
 }

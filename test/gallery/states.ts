@@ -124,6 +124,8 @@ const usage: UsageView = {
 const records: RecordsView = {
   payments: { value: { rows: payments, hasMore: true }, busy: false, problem: null },
   usage: { value: usage, busy: false, problem: null, wanted: 'day' },
+  settings: { value: { lowBelowUcr: credits(1_000) }, busy: false, problem: null },
+  organisations: 1,
 };
 
 const admin: SignedIn = {
@@ -160,11 +162,15 @@ const member: SignedIn = {
 const ownRecords: RecordsView = {
   payments: { value: { rows: [], hasMore: false }, busy: false, problem: null },
   usage: { value: { ...usage, isEveryones: false }, busy: false, problem: null, wanted: 'day' },
+  settings: null,
+  organisations: 1,
 };
 
 const noRecords: RecordsView = {
   payments: { value: { rows: [], hasMore: false }, busy: false, problem: null },
   usage: { value: { ...usage, totalUcr: 0, rows: [] }, busy: false, problem: null, wanted: 'day' },
+  settings: { value: { lowBelowUcr: null }, busy: false, problem: null },
+  organisations: 1,
 };
 
 const waiting: PendingView = {
@@ -203,6 +209,8 @@ export const states: Readonly<Record<string, GalleryState>> = {
     records: {
       payments: { value: null, busy: true, problem: null },
       usage: { value: null, busy: true, problem: null, wanted: 'day' },
+      settings: { value: null, busy: true, problem: null },
+      organisations: null,
     },
   },
   'loading, last figure known': {
@@ -214,6 +222,19 @@ export const states: Readonly<Record<string, GalleryState>> = {
     state: { ...admin, testMode: true },
     records,
     draft: { choice: { kind: 'preset', amountMinor: 10_000 }, typed: '' },
+  },
+  'several organisations, low balance typed': {
+    state: admin,
+    records: { ...records, organisations: 3 },
+    draft: { choice: { kind: 'none' }, typed: '', lowBelow: '2,500' },
+  },
+  'low balance refused': {
+    state: admin,
+    records: {
+      ...records,
+      settings: { value: { lowBelowUcr: null }, busy: false, problem: offline },
+    },
+    draft: { choice: { kind: 'none' }, typed: '', lowBelow: '$ 50' },
   },
   'amount typed': { state: admin, records, draft: { choice: { kind: 'custom' }, typed: '75' } },
   'amount refused': { state: admin, records, draft: { choice: { kind: 'custom' }, typed: '12.345' } },
@@ -271,8 +292,10 @@ export const states: Readonly<Record<string, GalleryState>> = {
       balance: { kind: 'stale', availableUcr: credits(5_218), asOfMs: nowMs - 6 * 60_000, reason: offline },
     },
     records: {
+      ...records,
       payments: { ...records.payments, problem: offline },
       usage: { ...records.usage, problem: offline },
+      settings: { value: null, busy: false, problem: offline },
     },
   },
   offline: {
@@ -286,6 +309,8 @@ export const states: Readonly<Record<string, GalleryState>> = {
     records: {
       payments: { value: null, busy: false, problem: offline },
       usage: { value: null, busy: false, problem: offline, wanted: 'day' },
+      settings: { value: null, busy: false, problem: offline },
+      organisations: null,
     },
   },
   forbidden: {
@@ -316,6 +341,8 @@ export const states: Readonly<Record<string, GalleryState>> = {
         problem: 'The answer is not one a credits server gives.',
         wanted: 'day',
       },
+      settings: null,
+      organisations: null,
     },
   },
   'empty organisation': {

@@ -205,6 +205,7 @@ export const window = {
     return { ...register(`channel ${name}`), ...lines };
   },
   registerUriHandler: () => register('uri handler'),
+  registerWebviewViewProvider: (id: string) => register(`view ${id}`),
   registerWebviewPanelSerializer: (type: string) => register(`serializer ${type}`),
   createStatusBarItem: (id: string, alignment: number) => {
     let text = '';
