@@ -205,7 +205,7 @@ export function activate(context: ExtensionContext): CreditsApi {
   const signOutHere = () => signOut(signInMeans);
   const wishes = {
     signIn: signInHere,
-    refresh: () => store.refresh(),
+    refresh: async () => void (await Promise.all([store.refresh(), records.look()])),
     buy: (amountMinor: number, creditsUcr: number) => buying.buy(amountMinor, creditsUcr),
     resume: () => buying.resume(),
     copyLink: () => buying.copyLink(),

@@ -120,6 +120,7 @@ function options(width: number, days: Days, locale: string, holder: HTMLElement)
     axes: [
       {
         ...axis,
+        size: 28,
         grid: { show: false },
         space: 70,
         values: (_chart, splits) => splits.map(seconds => dayName.format(seconds * 1_000)),

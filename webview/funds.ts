@@ -32,7 +32,8 @@ export function fundsSection({ state: { detail }, locale }: Page<SignedIn>): Tem
   ].filter(row => row !== null);
   const sentences = [
     heldUcr > 0 ? t('{0} set aside for requests that are running.', creditsText(heldUcr, locale)) : null,
-    runwayText(detail.runway),
+    // Where nothing is left, how long it lasts is no question.
+    detail.stop?.kind === 'balance' ? null : runwayText(detail.runway),
     expiryText(detail, locale),
   ].filter(sentence => sentence !== null);
   if (rows.length === 0 && sentences.length === 0) {

@@ -3,7 +3,7 @@ import { t } from '@vscode/l10n';
 import { guard } from 'lit/directives/guard.js';
 import { keyed } from 'lit/directives/keyed.js';
 import { html, nothing, type TemplateResult } from 'lit/html.js';
-import type { NoticeView, PanelState } from '../protocol/messages.ts';
+import type { Fetched, NoticeView, PanelState } from '../protocol/messages.ts';
 import { balanceSection } from './balance.ts';
 import { buyingSection } from './buying.ts';
 import { fundsSection, stopNotice } from './funds.ts';
@@ -42,8 +42,8 @@ function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
     ${notices(state, acts)}
     ${fundsSection(page)}
     ${pending ? pendingCard(pending, page, acts) : buyingSection(page, acts)}
-    ${guard([page.records, page.shownPayments, page.locale, state.balance.kind, state.canManageBilling], () => recordSections(page, acts))}
-    ${state.canManageBilling && page.records?.settings ? lowBalanceSection(page.records.settings, page, acts) : nothing}
+    ${guard([page.records, page.shownPayments, page.locale, state.balance.kind, told(state), state.canManageBilling], () => recordSections(page, acts))}
+    ${lowBalance(page, acts)}
     <footer class="quiet">
       <div class="buttons">
         ${
@@ -64,13 +64,33 @@ function recordSections(page: Page<SignedIn>, acts: Acts): TemplateResult | type
   if (!records || state.balance.kind === 'forbidden') {
     return nothing;
   }
+  const usage = untold(records.usage, state);
+  const payments = untold(records.payments, state);
   // Someone who may not buy has payments to look at only if there are any.
-  const hasPayments =
-    state.canManageBilling || (records.payments.value !== null && records.payments.value.rows.length > 0);
+  const hasPayments = state.canManageBilling || (payments?.value?.rows.length ?? 0) > 0;
   return html`
-    ${usageSection(records.usage, page, acts)}
-    ${hasPayments ? paymentsSection(records.payments, page, acts) : nothing}
+    ${usage ? usageSection(usage, page, acts) : nothing}
+    ${payments && hasPayments ? paymentsSection(payments, page, acts) : nothing}
   `;
+}
+
+function lowBalance(page: Page<SignedIn>, acts: Acts): TemplateResult | typeof nothing {
+  const { records, state } = page;
+  const settings = state.canManageBilling && records?.settings ? untold(records.settings, state) : null;
+  return settings ? lowBalanceSection(settings, page, acts) : nothing;
+}
+
+/** Why the balance could not be had, as it is said beside it. */
+function told({ balance }: SignedIn): string | null {
+  return 'reason' in balance ? balance.reason : null;
+}
+
+/** One cause is told once: beside the balance. Null where there is then nothing to show. */
+function untold<F extends Fetched<unknown>>(fetched: F, state: SignedIn): F | null {
+  if (fetched.problem === null || fetched.problem !== told(state)) {
+    return fetched;
+  }
+  return fetched.value === null ? null : { ...fetched, problem: null };
 }
 
 function signedOut({ state }: Page, acts: Acts): TemplateResult {

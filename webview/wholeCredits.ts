@@ -2,7 +2,7 @@
 import { t } from '@vscode/l10n';
 import { readAmount } from '../protocol/amount.ts';
 import { formatCredits } from '../protocol/format.ts';
-import { MAX_SAFE_AMOUNT, minorPerMajor, UCR_PER_CREDIT, type Ucr } from '../protocol/units.ts';
+import { MAX_SAFE_AMOUNT, UCR_PER_CREDIT, type Ucr } from '../protocol/units.ts';
 import { creditsText } from './words.ts';
 
 const MOST_CREDITS = Math.floor(MAX_SAFE_AMOUNT / UCR_PER_CREDIT);
@@ -13,13 +13,15 @@ export type CreditsReading =
 
 /** Whole credits, in the separators of any language; blank is the server's own rule. What could be two is refused. */
 export function readCredits(typed: string): CreditsReading {
-  // ISO 4217's code for "no currency": a sign of any is refused.
-  const currency = 'xxx';
-  const perCredit = minorPerMajor(currency);
-  const limits = { currency, min_minor: 0, max_minor: MOST_CREDITS * perCredit, step_minor: perCredit };
+  // Money of whatever kind is not credits.
+  if (/[\p{L}\p{Sc}]/u.test(typed)) {
+    return { ok: false, problem: 'notCredits' };
+  }
+  // A currency without a fraction, so that in `1,250` only thousands can be meant.
+  const limits = { currency: 'jpy', min_minor: 0, max_minor: MOST_CREDITS, step_minor: 1 };
   const reading = readAmount(typed, limits);
   if (reading.ok) {
-    return { ok: true, ucr: (reading.amountMinor / perCredit) * UCR_PER_CREDIT };
+    return { ok: true, ucr: reading.amountMinor * UCR_PER_CREDIT };
   }
   switch (reading.problem) {
     case 'blank':

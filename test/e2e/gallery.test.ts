@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
 import type { Browser, Page } from 'playwright-core';
+import type { RecordsView } from '../../protocol/messages.ts';
 import { launchBrowser } from '../../scripts/support/chromium.ts';
 import {
   buildPage,
@@ -12,6 +13,7 @@ import {
   type Gallery,
   openGallery,
   readViolations,
+  sendRecords,
   themeNames,
 } from '../../scripts/support/gallery.ts';
 import { type GalleryState, states } from '../gallery/states.ts';
@@ -133,6 +135,103 @@ describe('the panel in each of its states', () => {
     assert.equal(await page.locator('a[href]').count(), 0);
   });
 
+  it('offers another organisation only to someone who has one', async () => {
+    const one = await gallery.show('dark', widePx, state('admin'));
+    assert.equal(await one.getByRole('button', { name: 'Switch organisation' }).count(), 0);
+    const page = await gallery.show('dark', widePx, state('several organisations, low balance typed'));
+    await page.getByRole('button', { name: 'Switch organisation' }).click();
+    assert.deepEqual(await sentOf(page, 'switchOrganisation'), [{ type: 'switchOrganisation' }]);
+  });
+
+  it('saves the low balance once, by keyboard, and says that it is saved when the server has said so', async () => {
+    const page = await gallery.show('dark', widePx, state('admin'));
+    const field = page.locator('#low-below');
+    assert.equal(await field.locator('input').inputValue(), '1000');
+    await field.locator('input').fill('$2,500');
+    assert.equal(await field.locator('input').getAttribute('aria-invalid'), 'true');
+    assert.equal(
+      await field.locator('input').getAttribute('aria-description'),
+      'Type whole credits in digits, like 1000.',
+    );
+    await page.keyboard.press('Enter');
+    assert.deepEqual(await sentOf(page, 'setLowBalance'), [], 'what is refused is not sent');
+    await field.locator('input').fill('2,500');
+    await page.locator('#save-low-below').focus();
+    await page.keyboard.press('Enter');
+    const { records } = state('admin');
+    assert.ok(records);
+    await sendRecords(page, { ...records, settings: settings(1_000_000_000, true) });
+    await page.keyboard.press('Enter');
+    assert.deepEqual(await sentOf(page, 'setLowBalance'), [
+      { type: 'setLowBalance', belowUcr: 2_500_000_000 },
+    ]);
+    assert.equal(await page.locator('.saved').count(), 0);
+    await sendRecords(page, { ...records, settings: settings(2_500_000_000) });
+    await page.locator('.saved').getByText('Saved').waitFor();
+    await page.locator('#credits-voice', { hasText: 'Saved' }).waitFor({ state: 'attached' });
+    assert.equal(await field.locator('input').inputValue(), '2500');
+    assert.deepEqual(await findAxeFaults(page), []);
+  });
+
+  it('keeps what was typed where it could not be saved, and says why; Escape goes back to what is kept', async () => {
+    const page = await gallery.show('dark', widePx, state('admin'));
+    const input = page.locator('#low-below input');
+    await input.fill('2500');
+    await page.keyboard.press('Enter');
+    const { records } = state('admin');
+    assert.ok(records);
+    const why = 'The credits server took too long to answer.';
+    await sendRecords(page, { ...records, settings: { ...settings(1_000_000_000), problem: why } });
+    await page.locator('.low-balance').getByText(why).waitFor();
+    await page.locator('#credits-voice', { hasText: why }).waitFor({ state: 'attached' });
+    assert.equal(await input.inputValue(), '2500');
+    assert.equal(await page.locator('.saved').count(), 0);
+    await input.focus();
+    await page.keyboard.press('Escape');
+    assert.equal(await input.inputValue(), '1000');
+  });
+
+  it('T20 has no field for the low balance where it is not this person’s to set', async () => {
+    const page = await gallery.show('dark', widePx, state('member'));
+    assert.equal(await page.locator('#low-below').count(), 0);
+  });
+
+  it('tells one cause once, beside the balance', async () => {
+    const page = await gallery.show('dark', widePx, state('offline'));
+    assert.equal(await page.getByText('The credits server cannot be reached.').count(), 1);
+    assert.equal(await page.getByText('Retry', { exact: true }).count(), 1);
+  });
+
+  it('moves nothing for those who do without motion', async () => {
+    const page = await gallery.show('dark', narrowPx, state('loading'));
+    const moving = () =>
+      page.evaluate(() => document.getAnimations().filter(({ playState }) => playState === 'running').length);
+    assert.equal(await moving(), 0);
+    await page.emulateMedia({ reducedMotion: 'no-preference' });
+    await drawn(page);
+    assert.ok((await moving()) > 0);
+    // The editor's own setting for the same wish.
+    await page.evaluate(() => document.body.classList.add('vscode-reduce-motion'));
+    await drawn(page);
+    assert.equal(await moving(), 0);
+  });
+
+  it('leaves a name its own direction, and everything its place', async () => {
+    const page = await gallery.show('dark', widePx, state('right-to-left'));
+    const seen = await page.evaluate(() => {
+      const heading = document.querySelector('h1') as Element;
+      const range = document.createRange();
+      range.selectNodeContents(heading);
+      return {
+        direction: getComputedStyle(heading).direction,
+        textLeft: Math.round(range.getBoundingClientRect().left),
+        left: Math.round(heading.getBoundingClientRect().left),
+      };
+    });
+    assert.equal(seen.direction, 'rtl');
+    assert.equal(seen.textLeft, seen.left);
+  });
+
   it('T7 shows 60 hostile strings in every text field as text: nothing runs, nothing links, nothing is fetched', async function () {
     this.timeout(240_000);
     assert.ok(hostileStrings.length >= 60);
@@ -179,11 +278,24 @@ describe('the panel in each of its states', () => {
       violations += (await readViolations(page)).length;
     }
     assert.equal(violations, 0, 'nothing was even tried that the policy had to refuse');
+    // A count that could not be other than none would prove nothing.
+    const page = await gallery.show('dark', widePx, state('admin'));
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.ran = 1';
+      document.body.append(script);
+    });
+    assert.deepEqual(await readViolations(page), ['script-src-elem inline']);
+    assert.equal(await page.evaluate(() => 'ran' in window), false);
     assert.deepEqual(
       asked.filter(url => new URL(url).origin !== own),
       [],
     );
   });
+
+  function settings(lowBelowUcr: number, busy = false): NonNullable<RecordsView['settings']> {
+    return { value: { lowBelowUcr }, busy, problem: null };
+  }
 
   function state(name: string): GalleryState {
     const found = states[name];

@@ -183,6 +183,7 @@ const waiting: PendingView = {
 };
 
 const offline = 'The credits server cannot be reached. Check the connection.';
+const tooOld = 'The answer is not one a credits server gives. Check the server address.';
 const blocked = (reason: string): SignedIn => ({
   ...admin,
   buying: { kind: 'blocked', reason, canAsk: false, contactName: null },
@@ -327,18 +328,18 @@ export const states: Readonly<Record<string, GalleryState>> = {
       ...admin,
       balance: {
         kind: 'failed',
-        reason: 'The answer is not one a credits server gives. Check the server address.',
+        reason: tooOld,
       },
       detail: null,
       canManageBilling: false,
       buying: { kind: 'unknown' },
     },
     records: {
-      payments: { value: null, busy: false, problem: 'The answer is not one a credits server gives.' },
+      payments: { value: null, busy: false, problem: tooOld },
       usage: {
         value: null,
         busy: false,
-        problem: 'The answer is not one a credits server gives.',
+        problem: tooOld,
         wanted: 'day',
       },
       settings: null,
