@@ -202,6 +202,19 @@ describe('the panel in each of its states', () => {
     assert.equal(await page.getByText('Retry', { exact: true }).count(), 1);
   });
 
+  it('says nothing of how long it lasts where nothing is left, and writes large numbers of days as the language does', async () => {
+    const empty = await gallery.show('dark', widePx, state('zero'));
+    assert.equal(await empty.getByText('at the present pace').count(), 0);
+    const page = await gallery.show('dark', widePx, state('huge'));
+    await page.getByText('About 1,200 days left at the present pace (900 to 2,000).').waitFor();
+  });
+
+  it('offers no ways to look at usage where there is none', async () => {
+    const page = await gallery.show('dark', widePx, state('empty organisation'));
+    await page.getByText('Nothing was used in the last 30 days.').waitFor();
+    assert.equal(await page.getByRole('radiogroup', { name: 'Show usage' }).count(), 0);
+  });
+
   it('moves nothing for those who do without motion', async () => {
     const page = await gallery.show('dark', narrowPx, state('loading'));
     const moving = () =>
