@@ -188,6 +188,7 @@ describe('the panel in each of its states', () => {
     assert.equal(await page.locator('.saved').count(), 0);
     await input.focus();
     await page.keyboard.press('Escape');
+    await drawn(page);
     assert.equal(await input.inputValue(), '1000');
   });
 
@@ -219,18 +220,20 @@ describe('the panel in each of its states', () => {
     const page = await gallery.show('dark', narrowPx, state('loading'));
     const moving = () =>
       page.evaluate(() => document.getAnimations().filter(({ playState }) => playState === 'running').length);
-    assert.equal(await moving(), 0);
+    const setting = (wanted: boolean) =>
+      page.evaluate(on => void document.body.classList.toggle('vscode-reduce-motion', on), wanted);
+    await setting(false);
+    assert.equal(await moving(), 0, 'the system asks for it');
     await page.emulateMedia({ reducedMotion: 'no-preference' });
     await drawn(page);
-    assert.ok((await moving()) > 0);
-    // The editor's own setting for the same wish.
-    await page.evaluate(() => document.body.classList.add('vscode-reduce-motion'));
+    assert.ok((await moving()) > 0, 'nobody asks for it');
+    await setting(true);
     await drawn(page);
-    assert.equal(await moving(), 0);
+    assert.equal(await moving(), 0, 'the editor asks for it');
   });
 
   it('leaves a name its own direction, and everything its place', async () => {
-    const page = await gallery.show('dark', widePx, state('right-to-left'));
+    const page = await gallery.show('dark', widePx, state('right to left'));
     const seen = await page.evaluate(() => {
       const heading = document.querySelector('h1') as Element;
       const range = document.createRange();
