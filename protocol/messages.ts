@@ -200,7 +200,7 @@ const shapes = [
   z.object({ type: z.literal('exportUsage') }),
   z.object({ type: z.literal('openSettings') }),
   z.object({ type: z.literal('switchOrganisation') }),
-  z.object({ type: z.literal('showOrganisation') }),
+  z.object({ type: z.literal('showLowBalance') }),
   z.object({
     type: z.literal('setLowBalance'),
     belowUcr: z.nullable(z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT))),

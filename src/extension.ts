@@ -222,7 +222,7 @@ export function activate(context: ExtensionContext): CreditsApi {
     openSettings: async () =>
       void (await commands.executeCommand('workbench.action.openSettings', 'credits.')),
     switchOrganisation: () => switchOrganisation(signInMeans, connect),
-    showOrganisation: () => records.refreshSettings(),
+    showLowBalance: () => records.refreshSettings(),
     setLowBalance: (belowUcr: number | null) => records.setLowBalance(belowUcr),
   };
   own(

@@ -110,7 +110,7 @@ const acts: Acts = {
   exportUsage: () => host.postMessage({ type: 'exportUsage' }),
   openSettings: () => host.postMessage({ type: 'openSettings' }),
   switchOrganisation: () => host.postMessage({ type: 'switchOrganisation' }),
-  retrySettings: () => host.postMessage({ type: 'showOrganisation' }),
+  retrySettings: () => host.postMessage({ type: 'showLowBalance' }),
   typeLowBelow: lowBelow => {
     saving = 'no';
     keep({ ...draft, lowBelow: lowBelow.slice(0, MAX_TYPED_LENGTH) });

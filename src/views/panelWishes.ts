@@ -19,7 +19,7 @@ export interface PanelActs {
   readonly exportUsage: () => Promise<void>;
   readonly openSettings: () => Promise<void>;
   readonly switchOrganisation: () => Promise<void>;
-  readonly showOrganisation: () => Promise<void>;
+  readonly showLowBalance: () => Promise<void>;
   readonly setLowBalance: (belowUcr: number | null) => Promise<void>;
 }
 
@@ -59,8 +59,8 @@ export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: 
       return await acts.openSettings();
     case 'switchOrganisation':
       return await acts.switchOrganisation();
-    case 'showOrganisation':
-      return await acts.showOrganisation();
+    case 'showLowBalance':
+      return await acts.showLowBalance();
     case 'setLowBalance':
       return await acts.setLowBalance(wish.belowUcr);
   }

@@ -21,7 +21,7 @@ const good = [
   { type: 'exportUsage' },
   { type: 'openSettings' },
   { type: 'switchOrganisation' },
-  { type: 'showOrganisation' },
+  { type: 'showLowBalance' },
   { type: 'setLowBalance', belowUcr: 1_000_000_000 },
 ];
 const types = new Set(good.map(({ type }) => type));
