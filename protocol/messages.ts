@@ -2,7 +2,7 @@
 // time (it is small), so the page can be closed, hidden or restored at any moment; the page sends wishes.
 import * as z from 'zod/mini';
 import type { AmountLimits } from './amount.ts';
-import type { Ucr } from './units.ts';
+import { MAX_SAFE_AMOUNT, type Ucr } from './units.ts';
 
 // ---- host -> page
 
@@ -153,6 +153,15 @@ export interface Fetched<T> {
 export interface RecordsView {
   readonly payments: Fetched<{ readonly rows: readonly PaymentView[]; readonly hasMore: boolean }>;
   readonly usage: Fetched<UsageView> & { readonly wanted: UsageGroup };
+  /** Null where the organisation's settings are not this person's to see. */
+  readonly settings: Fetched<SettingsView> | null;
+  /** How many this person has on this server; null until known. */
+  readonly organisations: number | null;
+}
+
+export interface SettingsView {
+  /** Below this the balance counts as low; null for the server's own rule, a quarter of what there is to use. */
+  readonly lowBelowUcr: Ucr | null;
 }
 
 export type ToPage =
@@ -191,6 +200,11 @@ const shapes = [
   z.object({ type: z.literal('exportUsage') }),
   z.object({ type: z.literal('openSettings') }),
   z.object({ type: z.literal('switchOrganisation') }),
+  z.object({ type: z.literal('showLowBalance') }),
+  z.object({
+    type: z.literal('setLowBalance'),
+    belowUcr: z.nullable(z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT))),
+  }),
 ] as const;
 
 export const ToHost = z.discriminatedUnion('type', shapes);

@@ -5,6 +5,7 @@ import type { Log } from './core/log.ts';
 
 export interface Acts {
   readonly open: () => void;
+  readonly openInSideBar: () => Promise<void>;
   readonly buy: () => Promise<void>;
   readonly refresh: () => Promise<void>;
   readonly signIn: () => Promise<void>;
@@ -25,6 +26,7 @@ export function registerCommands(acts: Acts, log: Log): Disposable {
     owned.own(commands.registerCommand(id, () => atTheEdge(act, log)));
 
   register('credits.open', acts.open);
+  register('credits.openInSideBar', acts.openInSideBar);
   register('credits.buy', acts.buy);
   register('credits.refresh', acts.refresh);
   register('credits.signIn', acts.signIn);

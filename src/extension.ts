@@ -38,7 +38,7 @@ import { Billing } from './views/billing.ts';
 import { buyFromPalette } from './views/buyCommand.ts';
 import { Buying } from './views/buying.ts';
 import { copyBalance } from './views/copyBalance.ts';
-import { CreditsPanel, PANEL_TYPE } from './views/creditsPanel.ts';
+import { CreditsPanel, PANEL_TYPE, VIEW_ID } from './views/creditsPanel.ts';
 import { exportUsage } from './views/exportUsage.ts';
 import { LowBalanceWarning } from './views/lowBalanceWarning.ts';
 import { Notices } from './views/notices.ts';
@@ -205,7 +205,7 @@ export function activate(context: ExtensionContext): CreditsApi {
   const signOutHere = () => signOut(signInMeans);
   const wishes = {
     signIn: signInHere,
-    refresh: () => store.refresh(),
+    refresh: async () => void (await Promise.all([store.refresh(), records.look()])),
     buy: (amountMinor: number, creditsUcr: number) => buying.buy(amountMinor, creditsUcr),
     resume: () => buying.resume(),
     copyLink: () => buying.copyLink(),
@@ -222,11 +222,14 @@ export function activate(context: ExtensionContext): CreditsApi {
     openSettings: async () =>
       void (await commands.executeCommand('workbench.action.openSettings', 'credits.')),
     switchOrganisation: () => switchOrganisation(signInMeans, connect),
+    showLowBalance: () => records.refreshSettings(),
+    setLowBalance: (belowUcr: number | null) => records.setLowBalance(belowUcr),
   };
   own(
     registerCommands(
       {
         open: () => panel.show(),
+        openInSideBar: () => panel.showInSideBar(),
         buy: () => buyFromPalette(store, buying, () => ask(), locale),
         refresh: () => store.refresh(),
         signIn: signInHere,
@@ -273,6 +276,7 @@ export function activate(context: ExtensionContext): CreditsApi {
       own(window.registerUriHandler(returns));
       own(authentication.registerAuthenticationProvider(PROVIDER_ID, l10n.t('Credits'), accounts));
       own(window.registerWebviewPanelSerializer(PANEL_TYPE, panel));
+      own(window.registerWebviewViewProvider(VIEW_ID, panel));
       own(new ContextKeys(store));
 
       // Last, because it asks the first question, and everyone who wants the answer listens by now.

@@ -622,6 +622,14 @@ export const mutants: readonly Mutant[] = [
     title: 'as text, not as a formula',
   },
   {
+    row: 'T20 a setting changes alone',
+    file: 'src/core/records.ts',
+    from: '{ ...present, low_balance_threshold_ucr: belowUcr }',
+    to: '{ contact: null, low_balance_threshold_ucr: belowUcr }',
+    test: 'test/unit/core/records.test.ts',
+    title: 'leaves the contact as the server has it by now',
+  },
+  {
     row: 'T20 billing is offered to whom it is open',
     file: 'server/src/purchases/purchases.ts',
     from: "        may(member.role, 'manage_billing') &&\n",

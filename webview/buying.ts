@@ -45,7 +45,7 @@ function waitingForOffer(): TemplateResult {
 
 function blocked(buying: Extract<BuyingView, { kind: 'blocked' }>, acts: Acts): TemplateResult {
   return html`<section class="blocked" aria-labelledby="blocked-heading">
-    <h2 id="blocked-heading" tabindex="-1" data-landing>${t('Need more credits?')}</h2>
+    <h2 id="blocked-heading" tabindex="-1" data-landing>${buying.canAsk ? t('Need more credits?') : t('Buy credits')}</h2>
     <p dir="auto">${buying.reason}</p>
     ${
       buying.canAsk && buying.contactName !== null

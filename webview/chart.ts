@@ -12,6 +12,7 @@ import { creditsText, utcDayText } from './words.ts';
 export type Days = ReadonlyArray<{ readonly atMs: number; readonly usedUcr: Ucr }>;
 
 const HEIGHT_PX = 140;
+const HALF_DAY_S = 43_200;
 
 export function usageChart(days: Days, locale: string): TemplateResult {
   return html`<div class="chart" aria-hidden="true" ${drawn(days, locale)}></div>`;
@@ -116,10 +117,15 @@ function options(width: number, days: Days, locale: string, holder: HTMLElement)
     padding: [8, 28, 0, 0],
     tzDate: seconds => uPlot.tzDate(new Date(seconds * 1_000), 'Etc/UTC'),
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    scales: { y: { range: (_chart, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    scales: {
+      // Half a day more on either side, so that the first bar and the last are whole.
+      x: { range: (_chart, first, last) => [first - HALF_DAY_S, last + HALF_DAY_S] },
+      y: { range: (_chart, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
+    },
     axes: [
       {
         ...axis,
+        size: 28,
         grid: { show: false },
         space: 70,
         values: (_chart, splits) => splits.map(seconds => dayName.format(seconds * 1_000)),

@@ -32,7 +32,8 @@ export function fundsSection({ state: { detail }, locale }: Page<SignedIn>): Tem
   ].filter(row => row !== null);
   const sentences = [
     heldUcr > 0 ? t('{0} set aside for requests that are running.', creditsText(heldUcr, locale)) : null,
-    runwayText(detail.runway),
+    // Where nothing is left, how long it lasts is no question.
+    detail.stop?.kind === 'balance' ? null : runwayText(detail.runway, locale),
     expiryText(detail, locale),
   ].filter(sentence => sentence !== null);
   if (rows.length === 0 && sentences.length === 0) {
@@ -141,18 +142,21 @@ function stopText(stop: NonNullable<DetailView['stop']>, locale: string): string
       );
 }
 
-function runwayText(runway: DetailView['runway']): string | null {
+function runwayText(runway: DetailView['runway'], locale: string): string | null {
   if (!runway) {
     return null;
   }
   const { days, lowDays, highDays } = runway;
+  const number = new Intl.NumberFormat(locale);
   const about =
     days === 0
       ? t('Less than a day left at the present pace')
       : days === 1
         ? t('About 1 day left at the present pace')
-        : t('About {0} days left at the present pace', days);
-  return lowDays === highDays ? t('{0}.', about) : t('{0} ({1} to {2}).', about, lowDays, highDays);
+        : t('About {0} days left at the present pace', number.format(days));
+  return lowDays === highDays
+    ? t('{0}.', about)
+    : t('{0} ({1} to {2}).', about, number.format(lowDays), number.format(highDays));
 }
 
 function expiryText({ nextExpiry }: DetailView, locale: string): string | null {

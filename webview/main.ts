@@ -17,6 +17,7 @@ import type { Acts } from './page.ts';
 import { panel } from './panel.ts';
 import { FIRST_ROWS, MORE_ROWS } from './payments.ts';
 import { HEARD_NOTHING, hear } from './speech.ts';
+import { hintText, readCredits } from './wholeCredits.ts';
 import { nextAgeChangeMs, usableLocale } from './words.ts';
 
 declare function acquireVsCodeApi(): {
@@ -53,6 +54,8 @@ let buyingTimer: number | undefined;
 let checkingTimer: number | undefined;
 let typingTimer: number | undefined;
 let ageTimer: number | undefined;
+/** Whether a setting is on its way to the server, or has arrived there. */
+let saving: 'no' | 'sent' | 'saved' = 'no';
 
 const acts: Acts = {
   signIn: () => host.postMessage({ type: 'signIn' }),
@@ -72,7 +75,7 @@ const acts: Acts = {
   choose: choice => keep({ ...draft, choice }),
   type: typed => {
     typing = true;
-    keep({ choice: { kind: 'custom' }, typed: typed.slice(0, MAX_TYPED_LENGTH) });
+    keep({ ...draft, choice: { kind: 'custom' }, typed: typed.slice(0, MAX_TYPED_LENGTH) });
     window.clearTimeout(typingTimer);
     typingTimer = window.setTimeout(sayTyped, TYPING_PAUSE_MS);
   },
@@ -83,7 +86,7 @@ const acts: Acts = {
   },
   clearField: () => {
     typing = false;
-    keep({ choice: draft.choice.kind === 'custom' ? { kind: 'none' } : draft.choice, typed: '' });
+    keep({ ...draft, choice: draft.choice.kind === 'custom' ? { kind: 'none' } : draft.choice, typed: '' });
   },
   buy,
   step: steps => {
@@ -107,7 +110,56 @@ const acts: Acts = {
   exportUsage: () => host.postMessage({ type: 'exportUsage' }),
   openSettings: () => host.postMessage({ type: 'openSettings' }),
   switchOrganisation: () => host.postMessage({ type: 'switchOrganisation' }),
+  retrySettings: () => host.postMessage({ type: 'showLowBalance' }),
+  typeLowBelow: lowBelow => {
+    saving = 'no';
+    keep({ ...draft, lowBelow: lowBelow.slice(0, MAX_TYPED_LENGTH) });
+    window.clearTimeout(typingTimer);
+    typingTimer = window.setTimeout(sayLowBelow, TYPING_PAUSE_MS);
+  },
+  saveLowBelow,
+  forgetLowBelow,
 };
+
+function saveLowBelow(): void {
+  const settings = records?.settings;
+  if (!settings?.value || settings.busy || draft.lowBelow === undefined) {
+    return;
+  }
+  const reading = readCredits(draft.lowBelow);
+  if (reading.ok && reading.ucr !== settings.value.lowBelowUcr) {
+    window.clearTimeout(typingTimer);
+    saving = 'sent';
+    host.postMessage({ type: 'setLowBalance', belowUcr: reading.ucr });
+  }
+}
+
+function forgetLowBelow(): void {
+  const { lowBelow: _, ...rest } = draft;
+  keep(rest);
+}
+
+/** Saved is what the server has answered with; a refusal is shown beside the field, and heard. */
+function endSaving(settings: RecordsView['settings']): void {
+  if (saving !== 'sent' || !settings || settings.busy || draft.lowBelow === undefined) {
+    return;
+  }
+  const reading = readCredits(draft.lowBelow);
+  if (settings.problem !== null) {
+    saving = 'no';
+    say(settings.problem);
+  } else if (reading.ok && settings.value?.lowBelowUcr === reading.ucr) {
+    saving = 'saved';
+    forgetLowBelow();
+    say(t('Saved'));
+  }
+}
+
+function sayLowBelow(): void {
+  if (draft.lowBelow !== undefined && state) {
+    say(hintText(readCredits(draft.lowBelow), usableLocale(state.locale)));
+  }
+}
 
 function buy(): void {
   if (state?.kind !== 'signedIn' || state.buying.kind !== 'allowed' || state.pending || buyingTimer) {
@@ -153,6 +205,10 @@ function receive(next: PanelState): void {
     window.clearTimeout(checkingTimer);
     checkingTimer = undefined;
   }
+  if (next.kind === 'signedIn' && state?.kind === 'signedIn' && next.orgName !== state.orgName) {
+    // What was typed for one organisation is not for the next.
+    forgetLowBelow();
+  }
   state = next;
   draw();
   if (said.say !== null) {
@@ -196,6 +252,7 @@ function draw(): void {
     typing,
     buying: buyingTimer !== undefined,
     checking: checkingTimer !== undefined,
+    saved: saving === 'saved',
   };
   focus.around(() => render(panel(page, acts), root));
   window.clearTimeout(ageTimer);
@@ -226,6 +283,7 @@ window.addEventListener('message', (event: MessageEvent<ToPage>) => {
     receive(event.data.state);
   } else if (event.data?.type === 'records') {
     records = event.data.records;
+    endSaving(records.settings);
     draw();
   }
 });

@@ -15,6 +15,8 @@ export type Choice =
 export interface Draft {
   readonly choice: Choice;
   readonly typed: string;
+  /** Typed as the balance that counts as low, and not saved; absent: what is kept is shown. */
+  readonly lowBelow?: string;
 }
 
 export const EMPTY_DRAFT: Draft = { choice: { kind: 'none' }, typed: '' };
@@ -154,10 +156,11 @@ export function parseDraft(saved: unknown): Draft {
   if (typeof saved !== 'object' || saved === null) {
     return EMPTY_DRAFT;
   }
-  const { choice, typed } = saved as { choice?: unknown; typed?: unknown };
+  const { choice, typed, lowBelow } = saved as { choice?: unknown; typed?: unknown; lowBelow?: unknown };
   return {
     choice: parseChoice(choice),
     typed: typeof typed === 'string' ? typed.slice(0, MAX_TYPED_LENGTH) : '',
+    ...(typeof lowBelow === 'string' ? { lowBelow: lowBelow.slice(0, MAX_TYPED_LENGTH) } : {}),
   };
 }
 

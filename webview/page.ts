@@ -19,6 +19,8 @@ export interface Page<State extends PanelState = PanelState> {
   readonly buying: boolean;
   /** True from "check now" until the host has answered it. */
   readonly checking: boolean;
+  /** True from a setting's being saved until it is typed into again. */
+  readonly saved: boolean;
 }
 
 export interface Acts {
@@ -46,4 +48,9 @@ export interface Acts {
   exportUsage(): void;
   openSettings(): void;
   switchOrganisation(): void;
+  retrySettings(): void;
+  typeLowBelow(text: string): void;
+  saveLowBelow(): void;
+  /** Back to what is kept. */
+  forgetLowBelow(): void;
 }

@@ -3,11 +3,12 @@ import { t } from '@vscode/l10n';
 import { guard } from 'lit/directives/guard.js';
 import { keyed } from 'lit/directives/keyed.js';
 import { html, nothing, type TemplateResult } from 'lit/html.js';
-import type { NoticeView, PanelState } from '../protocol/messages.ts';
+import type { Fetched, NoticeView, PanelState } from '../protocol/messages.ts';
 import { balanceSection } from './balance.ts';
 import { buyingSection } from './buying.ts';
 import { fundsSection, stopNotice } from './funds.ts';
 import { icon } from './icons.ts';
+import { lowBalanceSection } from './lowBalance.ts';
 import type { Acts, Page, SignedIn } from './page.ts';
 import { paymentsSection } from './payments.ts';
 import { pendingCard } from './pending.ts';
@@ -27,22 +28,22 @@ function signedIn(page: Page<SignedIn>, acts: Acts): TemplateResult {
   const pending = page.buying && state.pending?.phase === 'starting' ? null : state.pending;
   return html`
     ${state.testMode ? html`<p class="test-mode">${icon('flask')}<span>${t('Test mode: no real money moves')}</span></p>` : nothing}
-    <header class="whose">
+    <header>
       <h1 dir="auto" title=${state.orgName}>${state.orgName}</h1>
       <p class="who"><bdi>${state.personName}</bdi> · <bdi>${state.role}</bdi></p>
-      <vscode-button
-        appearance="icon"
-        aria-label=${t('Switch organisation')}
-        title=${t('Switch organisation')}
-        @click=${acts.switchOrganisation}
-      >${icon('swap')}</vscode-button>
+      ${
+        (page.records?.organisations ?? 0) > 1
+          ? html`<button class="link switch" @click=${acts.switchOrganisation}>${t('Switch organisation')}</button>`
+          : nothing
+      }
     </header>
     ${balanceSection(page, acts)}
     ${stopNotice(page)}
     ${notices(state, acts)}
     ${fundsSection(page)}
     ${pending ? pendingCard(pending, page, acts) : buyingSection(page, acts)}
-    ${guard([page.records, page.shownPayments, page.locale, state.balance.kind, state.canManageBilling], () => recordSections(page, acts))}
+    ${guard([page.records, page.shownPayments, page.locale, state.balance.kind, told(state), state.canManageBilling], () => recordSections(page, acts))}
+    ${lowBalance(page, acts)}
     <footer class="quiet">
       <div class="buttons">
         ${
@@ -63,13 +64,33 @@ function recordSections(page: Page<SignedIn>, acts: Acts): TemplateResult | type
   if (!records || state.balance.kind === 'forbidden') {
     return nothing;
   }
+  const usage = untold(records.usage, state);
+  const payments = untold(records.payments, state);
   // Someone who may not buy has payments to look at only if there are any.
-  const hasPayments =
-    state.canManageBilling || (records.payments.value !== null && records.payments.value.rows.length > 0);
+  const hasPayments = state.canManageBilling || (payments?.value?.rows.length ?? 0) > 0;
   return html`
-    ${usageSection(records.usage, page, acts)}
-    ${hasPayments ? paymentsSection(records.payments, page, acts) : nothing}
+    ${usage ? usageSection(usage, page, acts) : nothing}
+    ${payments && hasPayments ? paymentsSection(payments, page, acts) : nothing}
   `;
+}
+
+function lowBalance(page: Page<SignedIn>, acts: Acts): TemplateResult | typeof nothing {
+  const { records, state } = page;
+  const settings = state.canManageBilling && records?.settings ? untold(records.settings, state) : null;
+  return settings ? lowBalanceSection(settings, page, acts) : nothing;
+}
+
+/** Why the balance could not be had, as it is said beside it. */
+function told({ balance }: SignedIn): string | null {
+  return 'reason' in balance ? balance.reason : null;
+}
+
+/** One cause is told once: beside the balance. Null where there is then nothing to show. */
+function untold<F extends Fetched<unknown>>(fetched: F, state: SignedIn): F | null {
+  if (fetched.problem === null || fetched.problem !== told(state)) {
+    return fetched;
+  }
+  return fetched.value === null ? null : { ...fetched, problem: null };
 }
 
 function signedOut({ state }: Page, acts: Acts): TemplateResult {

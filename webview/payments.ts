@@ -65,10 +65,14 @@ function payment(row: PaymentView, locale: string, acts: Acts): TemplateResult {
       ><time datetime=${new Date(row.atMs).toISOString()} title=${momentText(row.atMs, locale)}>${when}</time> ·
       <bdi>${row.byName}</bdi></span
     >
-    <span class="row-links">
-      ${row.hasReceipt ? document('receipt', t('Receipt'), t('Receipt for {0} of {1}', money, when)) : nothing}
-      ${row.hasInvoice ? document('invoice', t('Invoice'), t('Invoice for {0} of {1}', money, when)) : nothing}
-    </span>
+    ${
+      row.hasReceipt || row.hasInvoice
+        ? html`<span class="row-links">
+            ${row.hasReceipt ? document('receipt', t('Receipt'), t('Receipt for {0} of {1}', money, when)) : nothing}
+            ${row.hasInvoice ? document('invoice', t('Invoice'), t('Invoice for {0} of {1}', money, when)) : nothing}
+          </span>`
+        : nothing
+    }
   </li>`;
 }
 

@@ -24,7 +24,7 @@ export function usageSection(usage: RecordsView['usage'], page: Page, acts: Acts
       }</h2>
       ${value && value.totalUcr > 0 ? html`<span class="quiet">${creditsText(value.totalUcr, locale)}</span>` : nothing}
     </div>
-    ${value ? groups(wanted, value.isEveryones, acts) : nothing}
+    ${value && value.rows.length > 0 ? groups(wanted, value.isEveryones, acts) : nothing}
     ${problem === null ? nothing : trouble(problem, acts.retryUsage)}
     ${value ? body(value, locale) : problem === null ? html`<span class="skeleton skeleton-chart"></span>` : nothing}
     ${

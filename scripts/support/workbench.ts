@@ -167,7 +167,7 @@ export class Workbench {
 
   /** Everything in the panel that could take an amount or start a purchase. */
   get buyingControls(): Locator {
-    return this.panel.locator('#buy, input:not(.groups *), vscode-text-field');
+    return this.panel.locator('#buy, input:not(.groups *), vscode-text-field:not(.low-balance *)');
   }
 
   /** Chooses the preset with this price, or types the amount where there is none. */

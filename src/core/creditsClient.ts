@@ -7,6 +7,7 @@ import {
   IDEMPOTENCY_KEY_HEADER,
   Me,
   Meta,
+  OrgSettings,
   PortalSession,
   Problem,
   Purchase,
@@ -62,7 +63,7 @@ interface Schema<T> {
 }
 
 interface Request<T> {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT';
   readonly path: string;
   readonly schema: Schema<T>;
   readonly body?: unknown;
@@ -153,6 +154,15 @@ export class CreditsClient {
   async openPortal(org: string): Promise<PortalSession> {
     return (await this.#ask({ method: 'POST', path: paths.portalSessions(org), schema: PortalSession }))
       .value;
+  }
+
+  async settings(org: string): Promise<OrgSettings> {
+    return (await this.#ask({ method: 'GET', path: paths.settings(org), schema: OrgSettings })).value;
+  }
+
+  /** All of them at once: what is left out would be gone. */
+  async setSettings(org: string, body: OrgSettings): Promise<OrgSettings> {
+    return (await this.#ask({ method: 'PUT', path: paths.settings(org), schema: OrgSettings, body })).value;
   }
 
   async cancelPurchase(org: string, purchase: string): Promise<Purchase> {

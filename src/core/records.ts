@@ -1,8 +1,9 @@
-// Past payments and usage: asked for while someone looks at them, never by an idle window. One request of a kind at a
-// time; a failure is told in its place and leaves what was known.
-import type { Purchase, UsageReport } from '../../protocol/api.ts';
+// Past payments, usage and the organisation's settings: asked for while someone looks at them, never by an idle window.
+// One request of a kind at a time; a failure is told in its place and leaves what was known.
+import type { OrgSettings, Purchase, UsageReport } from '../../protocol/api.ts';
+import type { Ucr } from '../../protocol/units.ts';
 import type { Sessions, SignIn } from './account.ts';
-import { type Clock, minutes } from './clock.ts';
+import { type Clock, hours, minutes } from './clock.ts';
 import type { Connect } from './connect.ts';
 import type { CreditsClient } from './creditsClient.ts';
 import { asCreditsError, CreditsError } from './errors.ts';
@@ -10,7 +11,12 @@ import { Emitter, Owned } from './event.ts';
 import type { Log } from './log.ts';
 
 /** What is this old is asked for again when someone comes back to it. */
-const FRESH_MS = minutes(1);
+const FRESH_MS = {
+  payments: minutes(1),
+  usage: minutes(1),
+  settings: minutes(1),
+  organisations: hours(1),
+} as const;
 
 /** Payments in one request. */
 const PAGE_SIZE = 50;
@@ -33,6 +39,9 @@ export interface Payments {
 export interface RecordsState {
   readonly payments: Fetch<Payments>;
   readonly usage: Fetch<UsageReport>;
+  readonly settings: Fetch<OrgSettings>;
+  /** How many the person has on this server. */
+  readonly organisations: Fetch<number>;
   /** What usage is wanted by; the report may still be the one before. */
   readonly group: UsageGroup;
 }
@@ -47,9 +56,15 @@ export interface RecordsMeans {
 }
 
 const nothing = { value: undefined, busy: false, error: undefined };
-const atFirst: RecordsState = { payments: nothing, usage: nothing, group: 'day' };
+const atFirst: RecordsState = {
+  payments: nothing,
+  usage: nothing,
+  settings: nothing,
+  organisations: nothing,
+  group: 'day',
+};
 
-type Kind = 'payments' | 'usage';
+type Kind = keyof typeof FRESH_MS;
 
 export class Records {
   readonly #means: RecordsMeans;
@@ -58,8 +73,8 @@ export class Records {
   #state: RecordsState = atFirst;
   #signIn: SignIn | undefined;
   /** Monotonic ms of the last answer of each kind. */
-  readonly #answeredMs: Record<Kind, number> = { payments: -Infinity, usage: -Infinity };
-  readonly #flights: Record<Kind, Promise<void> | undefined> = { payments: undefined, usage: undefined };
+  readonly #answeredMs = new Map<Kind, number>();
+  readonly #flights = new Map<Kind, Promise<void>>();
 
   readonly onDidChange = this.#changed.event;
 
@@ -76,10 +91,13 @@ export class Records {
   /** Someone looks: what is not known, or is old, is asked for. */
   async look(): Promise<void> {
     const now = this.#means.clock.monotonic();
-    const isOld = (kind: Kind) => now - this.#answeredMs[kind] >= FRESH_MS;
+    const isOld = (kind: Kind) =>
+      now - (this.#answeredMs.get(kind) ?? Number.NEGATIVE_INFINITY) >= FRESH_MS[kind];
     await Promise.all([
       isOld('payments') ? this.refreshPayments() : undefined,
       isOld('usage') ? this.refreshUsage(this.#state.group) : undefined,
+      isOld('settings') ? this.refreshSettings() : undefined,
+      isOld('organisations') ? this.#countOrganisations() : undefined,
     ]);
   }
 
@@ -106,10 +124,28 @@ export class Records {
   async refreshUsage(group: UsageGroup): Promise<void> {
     if (group !== this.#state.group) {
       // Another question: the answer under way is to the one before.
-      this.#flights.usage = undefined;
+      this.#flights.delete('usage');
       this.#set({ group });
     }
     await this.#once('usage', (client, orgId) => client.usage(orgId, group));
+  }
+
+  refreshSettings(): Promise<void> {
+    return this.#once('settings', (client, orgId) => client.settings(orgId));
+  }
+
+  /** Changes the one setting and leaves the others as the server has them now. */
+  async setLowBalance(belowUcr: Ucr | null): Promise<void> {
+    // What is being asked would be told over what is being set.
+    await this.#flights.get('settings');
+    await this.#once('settings', async (client, orgId) => {
+      const present = await client.settings(orgId);
+      return await client.setSettings(orgId, { ...present, low_balance_threshold_ucr: belowUcr });
+    });
+  }
+
+  #countOrganisations(): Promise<void> {
+    return this.#once('organisations', async client => (await client.me()).orgs.length);
   }
 
   dispose(): void {
@@ -123,10 +159,8 @@ export class Records {
       return;
     }
     this.#signIn = current;
-    for (const kind of ['payments', 'usage'] as const) {
-      this.#flights[kind] = undefined;
-      this.#answeredMs[kind] = -Infinity;
-    }
+    this.#flights.clear();
+    this.#answeredMs.clear();
     this.#set(atFirst);
   }
 
@@ -138,12 +172,12 @@ export class Records {
     if (!signIn) {
       return Promise.resolve();
     }
-    const present = this.#flights[kind];
+    const present = this.#flights.get(kind);
     if (present) {
       return present;
     }
-    const flight: Promise<void> = this.#ask(signIn, kind, ask, () => this.#flights[kind] === flight);
-    this.#flights[kind] = flight;
+    const flight: Promise<void> = this.#ask(signIn, kind, ask, () => this.#flights.get(kind) === flight);
+    this.#flights.set(kind, flight);
     return flight;
   }
 
@@ -165,8 +199,8 @@ export class Records {
       }
       const value = await ask(client, signIn.account.orgId);
       if (isWanted()) {
-        this.#flights[kind] = undefined;
-        this.#answeredMs[kind] = clock.monotonic();
+        this.#flights.delete(kind);
+        this.#answeredMs.set(kind, clock.monotonic());
         this.#tell(kind, { value, busy: false, error: undefined });
       }
     } catch (thrown) {
@@ -176,7 +210,11 @@ export class Records {
         quiet.pause(error.retryAfterMs);
       }
       if (isWanted()) {
-        this.#flights[kind] = undefined;
+        this.#flights.delete(kind);
+        if (error.reason === 'forbidden') {
+          // An answer too, and the same one for a while.
+          this.#answeredMs.set(kind, clock.monotonic());
+        }
         this.#tell(kind, { value: this.#state[kind].value, busy: false, error });
       }
     }

@@ -1,11 +1,16 @@
 // The host half of the Credits panel: gives the page its state, hears its wishes, survives being closed at any moment.
+// The page is shown in an editor tab, in a view of the side bar, or in both at once.
 import {
+  commands,
+  type Event as EditorEvent,
   l10n,
   Uri,
   ViewColumn,
   type Webview,
   type WebviewPanel,
   type WebviewPanelSerializer,
+  type WebviewView,
+  type WebviewViewProvider,
   window,
 } from 'vscode';
 import type { PanelState, RecordsView, ToHost, ToPage } from '../../protocol/messages.ts';
@@ -15,6 +20,7 @@ import { panelHtml } from './panelHtml.ts';
 import { wordsLanguage } from './text.ts';
 
 export const PANEL_TYPE = 'credits.panel';
+export const VIEW_ID = 'credits.view';
 
 export interface CreditsPanelMeans {
   readonly extensionUri: Uri;
@@ -34,25 +40,37 @@ export interface CreditsPanelMeans {
   readonly log: Log;
 }
 
-export class CreditsPanel implements WebviewPanelSerializer {
+/** Where a page is shown: what a tab and a view have in common. */
+interface Place {
+  readonly webview: Webview;
+  readonly visible: boolean;
+  readonly onDidDispose: EditorEvent<void>;
+}
+
+export class CreditsPanel implements WebviewPanelSerializer, WebviewViewProvider {
   readonly #means: CreditsPanelMeans;
-  #open: { panel: WebviewPanel; owned: Owned } | undefined;
+  #tab: WebviewPanel | undefined;
+  readonly #open = new Map<Place, Owned>();
 
   constructor(means: CreditsPanelMeans) {
     this.#means = means;
   }
 
   get isVisible(): boolean {
-    return this.#open?.panel.visible ?? false;
+    return [...this.#open.keys()].some(({ visible }) => visible);
   }
 
   show(): void {
-    if (this.#open) {
-      this.#open.panel.reveal();
+    if (this.#tab) {
+      this.#tab.reveal();
       return;
     }
     const { title } = this.#means;
     this.#adopt(window.createWebviewPanel(PANEL_TYPE, title, ViewColumn.Active, this.#options()));
+  }
+
+  async showInSideBar(): Promise<void> {
+    await commands.executeCommand(`${VIEW_ID}.focus`);
   }
 
   /** The window was reloaded with the panel open. What the person had typed is in the page's own state. */
@@ -61,8 +79,17 @@ export class CreditsPanel implements WebviewPanelSerializer {
     this.#adopt(panel);
   }
 
+  resolveWebviewView(view: WebviewView): void {
+    view.webview.options = this.#options();
+    this.#serve(view, view.onDidChangeVisibility);
+  }
+
   dispose(): void {
-    this.#open?.panel.dispose();
+    this.#tab?.dispose();
+    for (const owned of this.#open.values()) {
+      owned.dispose();
+    }
+    this.#open.clear();
   }
 
   #options() {
@@ -74,37 +101,44 @@ export class CreditsPanel implements WebviewPanelSerializer {
   }
 
   #adopt(panel: WebviewPanel): void {
-    this.#open?.panel.dispose();
-    const { onDidChange, onDidChangeRecords, extensionUri, title } = this.#means;
+    this.#tab?.dispose();
+    this.#tab = panel;
+    panel.title = this.#means.title;
+    panel.iconPath = Uri.joinPath(this.#means.extensionUri, 'media', 'icon.png');
+    this.#serve(panel, panel.onDidChangeViewState);
+  }
+
+  #serve(place: Place, onDidMove: EditorEvent<unknown>): void {
+    const { onDidChange, onDidChangeRecords } = this.#means;
+    // Kept, because a panel that is gone gives its webview away no more.
+    const { webview } = place;
     const owned = new Owned();
-    const open = { panel, owned };
-    this.#open = open;
-    panel.title = title;
-    panel.iconPath = Uri.joinPath(extensionUri, 'media', 'icon.png');
-    owned.own(panel.webview.onDidReceiveMessage((message: unknown) => void this.#hear(message)));
+    this.#open.set(place, owned);
+    owned.own(webview.onDidReceiveMessage((message: unknown) => void this.#hear(message, place, webview)));
     owned.own(
-      panel.onDidDispose(() => {
+      place.onDidDispose(() => {
         owned.dispose();
-        if (this.#open === open) {
-          this.#open = undefined;
+        this.#open.delete(place);
+        if (this.#tab === place) {
+          this.#tab = undefined;
         }
       }),
     );
     owned.own(
-      panel.onDidChangeViewState(() => {
-        if (panel.visible) {
+      onDidMove(() => {
+        if (place.visible) {
           this.#means.inSight();
         }
       }),
     );
     for (const changed of onDidChange) {
-      owned.own(changed(() => this.#postState()));
+      owned.own(changed(() => this.#postState(webview)));
     }
-    owned.own(onDidChangeRecords(() => this.#postRecords()));
-    panel.webview.html = this.#html(panel.webview);
+    owned.own(onDidChangeRecords(() => this.#postRecords(webview)));
+    webview.html = this.#html(webview);
   }
 
-  async #hear(message: unknown): Promise<void> {
+  async #hear(message: unknown, place: Place, webview: Webview): Promise<void> {
     // Loaded with the first message, because the schemas need not be there at the editor's start.
     const { parseToHost } = await import('../../protocol/messages.ts');
     const wish = parseToHost(message);
@@ -113,25 +147,27 @@ export class CreditsPanel implements WebviewPanelSerializer {
       return;
     }
     if (wish.type === 'ready') {
-      this.#postState();
-      this.#postRecords();
-      this.#means.inSight();
+      if (this.#open.has(place)) {
+        this.#postState(webview);
+        this.#postRecords(webview);
+        this.#means.inSight();
+      }
       return;
     }
     this.#means.wish(wish);
   }
 
-  #postState(): void {
-    this.#post({ type: 'state', state: this.#means.state() });
+  #postState(webview: Webview): void {
+    this.#post(webview, { type: 'state', state: this.#means.state() });
   }
 
-  #postRecords(): void {
-    this.#post({ type: 'records', records: this.#means.records() });
+  #postRecords(webview: Webview): void {
+    this.#post(webview, { type: 'records', records: this.#means.records() });
   }
 
-  #post(message: ToPage): void {
+  #post(webview: Webview, message: ToPage): void {
     // A page that is hidden or just being closed misses it, and asks when it is back (F29).
-    this.#open?.panel.webview.postMessage(message).then(undefined, () => undefined);
+    webview.postMessage(message).then(undefined, () => undefined);
   }
 
   #html(webview: Webview): string {

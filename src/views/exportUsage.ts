@@ -28,10 +28,18 @@ export async function exportUsage({ records, notices, folder }: ExportMeans): Pr
     filters: { [l10n.t('Comma-separated values')]: ['csv'] },
     defaultUri: folder ? Uri.joinPath(folder, name) : Uri.file(`/${name}`),
   });
-  if (target) {
-    await workspace.fs.writeFile(target, new TextEncoder().encode(usageCsv(report)));
-    notices.show('success', l10n.t('Usage was exported to {0}.', target.path.split('/').at(-1) ?? name));
+  if (!target) {
+    return;
   }
+  const file = target.path.split('/').at(-1) ?? name;
+  try {
+    await workspace.fs.writeFile(target, new TextEncoder().encode(usageCsv(report)));
+  } catch {
+    // A full disk, a folder that is not to be written in: the editor's reasons are in no language of ours.
+    void window.showErrorMessage(l10n.t('{0} could not be written. Choose another place.', file));
+    return;
+  }
+  notices.show('success', l10n.t('Usage was exported to {0}.', file));
 }
 
 export function usageCsv(report: UsageReport): string {

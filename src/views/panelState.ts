@@ -1,6 +1,6 @@
 // The panel's whole state, made from the parts' states: a pure function, so every picture of the panel is a table row.
 import { l10n } from 'vscode';
-import type { Budget, Purchase, PurchaseOptions, UsageReport } from '../../protocol/api.ts';
+import type { Budget, OrgSettings, Purchase, PurchaseOptions, UsageReport } from '../../protocol/api.ts';
 import type {
   BalanceView,
   BudgetView,
@@ -11,6 +11,7 @@ import type {
   PaymentView,
   PendingView,
   RecordsView,
+  SettingsView,
 } from '../../protocol/messages.ts';
 import { lastReading, type Reading, type Snapshot } from '../core/balance.ts';
 import type { Pending } from '../core/checkout.ts';
@@ -143,8 +144,8 @@ function stopView(snapshot: Snapshot, budgets: readonly BudgetView[]): DetailVie
   return budget ? { kind: 'budget', budget } : null;
 }
 
-/** What the page is sent of past payments and of usage. */
-export function recordsView({ payments, usage, group }: RecordsState): RecordsView {
+/** What the page is sent besides its state. */
+export function recordsView({ payments, usage, settings, organisations, group }: RecordsState): RecordsView {
   return {
     payments: {
       ...fetched(payments),
@@ -153,7 +154,18 @@ export function recordsView({ payments, usage, group }: RecordsState): RecordsVi
         : null,
     },
     usage: { ...fetched(usage), value: usage.value ? usageView(usage.value) : null, wanted: group },
+    settings: isTheirs(settings) ? { ...fetched(settings), value: settingsView(settings.value) } : null,
+    organisations: organisations.value ?? null,
   };
+}
+
+/** A server that refuses them, or is too old to have any, is no trouble to tell of. */
+function isTheirs({ value, error }: RecordsState['settings']): boolean {
+  return value !== undefined || (error?.reason !== 'forbidden' && error?.reason !== 'notFound');
+}
+
+function settingsView(settings: OrgSettings | undefined): SettingsView | null {
+  return settings ? { lowBelowUcr: settings.low_balance_threshold_ucr } : null;
 }
 
 function fetched({ busy, error }: Fetch<unknown>): { busy: boolean; problem: string | null } {

@@ -19,6 +19,8 @@ export interface PanelActs {
   readonly exportUsage: () => Promise<void>;
   readonly openSettings: () => Promise<void>;
   readonly switchOrganisation: () => Promise<void>;
+  readonly showLowBalance: () => Promise<void>;
+  readonly setLowBalance: (belowUcr: number | null) => Promise<void>;
 }
 
 export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: PanelActs): Promise<void> {
@@ -57,5 +59,9 @@ export async function grantWish(wish: Exclude<ToHost, { type: 'ready' }>, acts: 
       return await acts.openSettings();
     case 'switchOrganisation':
       return await acts.switchOrganisation();
+    case 'showLowBalance':
+      return await acts.showLowBalance();
+    case 'setLowBalance':
+      return await acts.setLowBalance(wish.belowUcr);
   }
 }

@@ -54,6 +54,25 @@ describe('by keyboard alone', () => {
     assert.equal(await readBalance(stage.sandbox), before + 7500);
   });
 
+  it('as a member asks an admin, with the request in the clipboard', async () => {
+    const member = await stage.seat({ name: 'member', token: stage.sandbox.tokens.member });
+    await workbench.close();
+    workbench = await Workbench.open(stage.browser, member);
+    await workbench.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await workbench.waitForStatus('the status bar shows the balance', text => /^[\d,]+$/.test(text), 60_000);
+    await openPanel('.blocked');
+    assert.equal(await workbench.buyingControls.count(), 0);
+    await tabTo('the button that asks', '.blocked vscode-button');
+    await workbench.page.keyboard.press('Enter');
+    await eventually(
+      'the panel says that the request was copied',
+      () => workbench.panelNotice(),
+      text => text.startsWith('The request was copied.'),
+    );
+    const request = await workbench.page.evaluate(() => navigator.clipboard.readText());
+    assert.match(request, /^Could you add credits for /);
+  });
+
   it('clears the amount by Escape, and steps it by the arrows', async () => {
     const { keyboard } = workbench.page;
     await openPanel();
@@ -82,9 +101,9 @@ describe('by keyboard alone', () => {
     await expectTyped('123');
   });
 
-  async function openPanel(): Promise<void> {
+  async function openPanel(shows = '#custom-amount'): Promise<void> {
     await workbench.run('Credits: Open Credits');
-    await workbench.panel.locator('#custom-amount').waitFor();
+    await workbench.panel.locator(shows).waitFor();
     // A page just opened is in front, and takes the keys once it has been given the focus by the editor.
     await eventually(
       'the page has the keyboard',

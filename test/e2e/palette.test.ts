@@ -1,7 +1,8 @@
 // Buying from the palette, without the panel: as an administrator, and as someone who may not.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'mocha';
-import { readBalance } from '../../scripts/sandbox.ts';
+import { OrgSettings, paths } from '../../protocol/api.ts';
+import { orgId, readBalance } from '../../scripts/sandbox.ts';
 import { eventually } from '../../scripts/support/eventually.ts';
 import { openStage, type Stage } from '../../scripts/support/stage.ts';
 import { Workbench } from '../../scripts/support/workbench.ts';
@@ -66,6 +67,25 @@ describe('from the palette', () => {
       () => workbench.page.evaluate(() => navigator.clipboard.readText()),
       text => text.includes(`: ${figure} credits as of `),
     );
+    await workbench.close();
+  });
+
+  it('an admin has the panel in the side bar, and sets the low balance there', async () => {
+    const workbench = await open('admin');
+    await workbench.run('Credits: Show in Side Bar');
+    await workbench.waitForPanel(
+      'the side bar shows the balance and who sees it',
+      text => /Credit balance/.test(text) && /credits/.test(text),
+      30_000,
+    );
+    assert.equal(await workbench.page.locator('.part.editor iframe.webview').count(), 0);
+    const field = workbench.panel.locator('#low-below input');
+    await field.fill('2,500');
+    await field.press('Enter');
+    await workbench.panel.locator('.saved').waitFor();
+    const settings = await stage.sandbox.ask(paths.settings(orgId), stage.sandbox.tokens.admin);
+    const { low_balance_threshold_ucr } = OrgSettings.parse(await settings.json());
+    assert.equal(low_balance_threshold_ucr, 2_500_000_000);
     await workbench.close();
   });
 

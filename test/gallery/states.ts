@@ -124,6 +124,8 @@ const usage: UsageView = {
 const records: RecordsView = {
   payments: { value: { rows: payments, hasMore: true }, busy: false, problem: null },
   usage: { value: usage, busy: false, problem: null, wanted: 'day' },
+  settings: { value: { lowBelowUcr: credits(1_000) }, busy: false, problem: null },
+  organisations: 1,
 };
 
 const admin: SignedIn = {
@@ -160,11 +162,15 @@ const member: SignedIn = {
 const ownRecords: RecordsView = {
   payments: { value: { rows: [], hasMore: false }, busy: false, problem: null },
   usage: { value: { ...usage, isEveryones: false }, busy: false, problem: null, wanted: 'day' },
+  settings: null,
+  organisations: 1,
 };
 
 const noRecords: RecordsView = {
   payments: { value: { rows: [], hasMore: false }, busy: false, problem: null },
   usage: { value: { ...usage, totalUcr: 0, rows: [] }, busy: false, problem: null, wanted: 'day' },
+  settings: { value: { lowBelowUcr: null }, busy: false, problem: null },
+  organisations: 1,
 };
 
 const waiting: PendingView = {
@@ -177,6 +183,7 @@ const waiting: PendingView = {
 };
 
 const offline = 'The credits server cannot be reached. Check the connection.';
+const tooOld = 'The answer is not one a credits server gives. Check the server address.';
 const blocked = (reason: string): SignedIn => ({
   ...admin,
   buying: { kind: 'blocked', reason, canAsk: false, contactName: null },
@@ -203,6 +210,8 @@ export const states: Readonly<Record<string, GalleryState>> = {
     records: {
       payments: { value: null, busy: true, problem: null },
       usage: { value: null, busy: true, problem: null, wanted: 'day' },
+      settings: { value: null, busy: true, problem: null },
+      organisations: null,
     },
   },
   'loading, last figure known': {
@@ -214,6 +223,19 @@ export const states: Readonly<Record<string, GalleryState>> = {
     state: { ...admin, testMode: true },
     records,
     draft: { choice: { kind: 'preset', amountMinor: 10_000 }, typed: '' },
+  },
+  'several organisations, low balance typed': {
+    state: admin,
+    records: { ...records, organisations: 3 },
+    draft: { choice: { kind: 'none' }, typed: '', lowBelow: '2,500' },
+  },
+  'low balance refused': {
+    state: admin,
+    records: {
+      ...records,
+      settings: { value: { lowBelowUcr: null }, busy: false, problem: offline },
+    },
+    draft: { choice: { kind: 'none' }, typed: '', lowBelow: '$ 50' },
   },
   'amount typed': { state: admin, records, draft: { choice: { kind: 'custom' }, typed: '75' } },
   'amount refused': { state: admin, records, draft: { choice: { kind: 'custom' }, typed: '12.345' } },
@@ -271,8 +293,10 @@ export const states: Readonly<Record<string, GalleryState>> = {
       balance: { kind: 'stale', availableUcr: credits(5_218), asOfMs: nowMs - 6 * 60_000, reason: offline },
     },
     records: {
+      ...records,
       payments: { ...records.payments, problem: offline },
       usage: { ...records.usage, problem: offline },
+      settings: { value: null, busy: false, problem: offline },
     },
   },
   offline: {
@@ -286,6 +310,8 @@ export const states: Readonly<Record<string, GalleryState>> = {
     records: {
       payments: { value: null, busy: false, problem: offline },
       usage: { value: null, busy: false, problem: offline, wanted: 'day' },
+      settings: { value: null, busy: false, problem: offline },
+      organisations: null,
     },
   },
   forbidden: {
@@ -302,20 +328,22 @@ export const states: Readonly<Record<string, GalleryState>> = {
       ...admin,
       balance: {
         kind: 'failed',
-        reason: 'The answer is not one a credits server gives. Check the server address.',
+        reason: tooOld,
       },
       detail: null,
       canManageBilling: false,
       buying: { kind: 'unknown' },
     },
     records: {
-      payments: { value: null, busy: false, problem: 'The answer is not one a credits server gives.' },
+      payments: { value: null, busy: false, problem: tooOld },
       usage: {
         value: null,
         busy: false,
-        problem: 'The answer is not one a credits server gives.',
+        problem: tooOld,
         wanted: 'day',
       },
+      settings: null,
+      organisations: null,
     },
   },
   'empty organisation': {

@@ -32,6 +32,10 @@ export class Uri {
     return new Uri(url.protocol.slice(0, -1), url.host, url.pathname, url.search.slice(1));
   }
 
+  static file(path: string): Uri {
+    return new Uri('file', '', path, '');
+  }
+
   static joinPath(base: Uri, ...parts: string[]): Uri {
     return new Uri(base.scheme, base.authority, [base.path, ...parts].join('/'), base.query);
   }
@@ -179,6 +183,7 @@ export const did = {
   answer: (_message: Message): string | undefined => undefined,
   pick: (_items: readonly unknown[]): unknown => undefined,
   type: (_options: { validateInput?: (text: string) => unknown }): string | undefined => undefined,
+  saveAs: (_options: { defaultUri?: Uri }): Uri | undefined => undefined,
   reset(): void {
     this.items = [];
     this.boxes = [];
@@ -195,6 +200,7 @@ export const did = {
     this.answer = () => undefined;
     this.pick = () => undefined;
     this.type = () => undefined;
+    this.saveAs = () => undefined;
   },
 };
 
@@ -237,6 +243,7 @@ export const window = {
   showErrorMessage: show('error'),
   setStatusBarMessage: (text: string) => void did.passing.push(text),
   showQuickPick: async (items: readonly unknown[]) => did.pick(items),
+  showSaveDialog: async (options: { defaultUri?: Uri }) => did.saveAs(options),
   showInputBox: async (options: { validateInput?: (text: string) => unknown }) => did.type(options),
   createInputBox: () => inputBox(),
   withProgress: async (
@@ -278,6 +285,7 @@ export const window = {
     return { ...register(`channel ${name}`), ...lines };
   },
   registerUriHandler: () => register('uri handler'),
+  registerWebviewViewProvider: (id: string) => register(`view ${id}`),
   registerWebviewPanelSerializer: (type: string) => register(`serializer ${type}`),
   createStatusBarItem: (id: string, alignment: number) => {
     let text = '';

@@ -83,4 +83,21 @@ describe('README.md', () => {
       [],
     );
   });
+
+  it('tells of every setting and every context key, and of no other', () => {
+    const { contributes } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      contributes: { configuration: { properties: object } };
+    };
+    const source = globSync('src/**/*.ts')
+      .map(file => readFileSync(file, 'utf8'))
+      .join('\n');
+    const keys = [...source.matchAll(/(?:#set\(|'setContext', )'(credits\.\w+)'/g)].map(
+      match => match[1] ?? '',
+    );
+    ok(keys.length > 5);
+    const told = [...readFileSync('README.md', 'utf8').matchAll(/^\| `(credits\.\w+)`/gm)].map(
+      match => match[1],
+    );
+    deepEqual(new Set(told), new Set([...Object.keys(contributes.configuration.properties), ...keys]));
+  });
 });

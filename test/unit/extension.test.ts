@@ -43,6 +43,7 @@ describe('the start', () => {
       'authentication credits',
       'serializer credits.panel',
       'uri handler',
+      'view credits.view',
     ]);
     equal(fake.did.contexts.get('credits.signedIn'), false);
   });

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import type { Purchase } from '../../../protocol/api.ts';
+import type { OrgSettings, Purchase } from '../../../protocol/api.ts';
+import { minutes } from '../../../src/core/clock.ts';
 import { connector } from '../../../src/core/connect.ts';
 import { Records } from '../../../src/core/records.ts';
 import { FakeClock, settled } from '../../support/clock.ts';
@@ -45,9 +46,17 @@ function world() {
     pause: (ms: number) => void quiet.pauses.push(ms),
   };
   let page = 0;
-  server.instead = ({ path }) => {
+  let settings: OrgSettings = {
+    low_balance_threshold_ucr: null,
+    contact: { name: 'Ada', email: 'ada@example.com' },
+  };
+  server.instead = ({ method, path, body }) => {
     if (path.endsWith('/usage')) {
       return json(report);
+    }
+    if (path.endsWith('/settings')) {
+      settings = method === 'PUT' ? (body as OrgSettings) : settings;
+      return json(settings);
     }
     if (path.endsWith('/purchases')) {
       page++;
@@ -69,8 +78,10 @@ describe('past payments and usage', () => {
     await Promise.all([records.look(), records.look()]);
     equal(server.count(/\/purchases$/), 1);
     equal(server.count(/\/usage$/), 1);
+    equal(server.count(/\/settings$/), 1);
+    equal(server.count(/\/me$/), 1);
     await records.look();
-    equal(server.seen.length, 2, 'what is fresh is not asked for again');
+    equal(server.seen.length, 4, 'what is fresh is not asked for again');
   });
 
   it('brings further pages when wanted, to the last', async () => {
@@ -113,5 +124,52 @@ describe('past payments and usage', () => {
     await asked;
     equal(ids(), undefined);
     equal(records.state.usage.value, undefined);
+  });
+
+  it('counts the organisations, once in an hour', async () => {
+    const { records, clock, server } = world();
+    await records.look();
+    equal(records.state.organisations.value, 1);
+    await clock.advance(minutes(2));
+    await records.look();
+    equal(server.count(/\/me$/), 1);
+    equal(server.count(/\/settings$/), 2);
+  });
+
+  it('sets the low balance, and leaves the contact as the server has it by now', async () => {
+    const { records, server } = world();
+    await records.look();
+    await records.setLowBalance(2_500_000_000);
+    const put = server.seen.filter(({ method }) => method === 'PUT').map(({ body }) => body);
+    deepEqual(put, [
+      { low_balance_threshold_ucr: 2_500_000_000, contact: { name: 'Ada', email: 'ada@example.com' } },
+    ]);
+    equal(records.state.settings.value?.low_balance_threshold_ucr, 2_500_000_000);
+    await records.setLowBalance(null);
+    equal(records.state.settings.value?.low_balance_threshold_ucr, null);
+  });
+
+  it('F1 keeps the setting there was where a new one cannot be saved, and says why', async () => {
+    const { records, server } = world();
+    await records.look();
+    server.instead = () => Promise.reject(unreachable());
+    await records.setLowBalance(1_000_000);
+    equal(records.state.settings.value?.low_balance_threshold_ucr, null);
+    equal(records.state.settings.error?.reason, 'offline');
+    equal(records.state.settings.busy, false);
+  });
+
+  it('T20 takes no for an answer where settings are not the person’s, and does not ask at every look', async () => {
+    const { records, server, clock } = world();
+    const others = server.instead;
+    server.instead = seen =>
+      seen.path.endsWith('/settings') ? problem(403, 'insufficient_role') : others?.(seen);
+    await records.look();
+    equal(records.state.settings.error?.reason, 'forbidden');
+    await records.look();
+    equal(server.count(/\/settings$/), 1);
+    await clock.advance(minutes(1));
+    await records.look();
+    equal(server.count(/\/settings$/), 2, 'who becomes an administrator is told');
   });
 });

@@ -21,6 +21,8 @@ const good = [
   { type: 'exportUsage' },
   { type: 'openSettings' },
   { type: 'switchOrganisation' },
+  { type: 'showLowBalance' },
+  { type: 'setLowBalance', belowUcr: 1_000_000_000 },
 ];
 const types = new Set(good.map(({ type }) => type));
 
@@ -50,6 +52,10 @@ describe('what the page says', () => {
     { type: 'showUsage', group: 'password' },
     { type: 'openDocument', paymentId: 'pur_1', document: 'https://attacker.example' },
     { type: 'openDocument', paymentId: 'x'.repeat(101), document: 'receipt' },
+    { type: 'setLowBalance' },
+    { type: 'setLowBalance', belowUcr: -1 },
+    { type: 'setLowBalance', belowUcr: 0.5 },
+    { type: 'setLowBalance', belowUcr: '1000' },
     { type: ['refresh'] },
     { type: { toString: () => 'refresh' } },
   ];

@@ -1,8 +1,11 @@
-import { equal } from 'node:assert/strict';
+import { deepEqual, equal } from 'node:assert/strict';
 import type { UsageReport } from '../../../protocol/api.ts';
-import '../../support/vscode.ts';
+import { CreditsError } from '../../../src/core/errors.ts';
+import type { Records } from '../../../src/core/records.ts';
+import { fake } from '../../support/vscode.ts';
 
-const { usageCsv } = await import('../../../src/views/exportUsage.ts');
+const { Notices } = await import('../../../src/views/notices.ts');
+const { exportUsage, usageCsv } = await import('../../../src/views/exportUsage.ts');
 
 const report = (key: string | null, name: string | null = null, used_ucr = 12_000_345): UsageReport => ({
   group_by: 'user',
@@ -38,6 +41,67 @@ describe('usage as comma-separated values', () => {
     equal(
       usageCsv(report('usr_1', 'Lovelace, "Ada"\nCountess')),
       'user,name,used_credits,requests\r\nusr_1,"Lovelace, ""Ada""\nCountess",12.000345,3\r\n',
+    );
+  });
+});
+
+describe('exporting usage', () => {
+  beforeEach(() => {
+    fake.did.reset();
+    fake.disk.files.clear();
+    fake.disk.fails = false;
+  });
+
+  after(() => {
+    fake.disk.fails = false;
+  });
+
+  async function run(usage: { value?: UsageReport; error?: CreditsError }) {
+    const asked: unknown[] = [];
+    const records = {
+      state: { group: 'user', usage: { busy: false, value: undefined, error: undefined, ...usage } },
+      refreshUsage: async (group: string) => void asked.push(group),
+    } as unknown as Records;
+    const notices = new Notices();
+    await exportUsage({ records, notices, folder: undefined });
+    return { asked, notice: notices.current?.text };
+  }
+
+  it('asks anew, asks where, writes it there, and says so', async () => {
+    fake.did.saveAs = ({ defaultUri }) => {
+      equal(defaultUri?.path, '/credits-usage-user-2026-11-22.csv');
+      return fake.Uri.parse('file:///home/ada/usage.csv');
+    };
+    const { asked, notice } = await run({ value: report('usr_1', '=1+1') });
+    deepEqual(asked, ['user']);
+    equal(fake.disk.files.get('/home/ada/usage.csv'), usageCsv(report('usr_1', '=1+1')));
+    equal(notice, 'Usage was exported to usage.csv.');
+  });
+
+  it('writes nothing where the question is left', async () => {
+    const { notice } = await run({ value: report('usr_1') });
+    equal(fake.disk.files.size, 0);
+    equal(notice, undefined);
+  });
+
+  it('F1 writes no old figures as if they were new, and says why', async () => {
+    fake.did.saveAs = () => fake.Uri.parse('file:///home/ada/usage.csv');
+    await run({ value: report('usr_1'), error: new CreditsError('offline') });
+    equal(fake.disk.files.size, 0);
+    deepEqual(
+      fake.did.messages.map(({ text }) => text),
+      ['Usage could not be exported. The credits server cannot be reached. Check the connection.'],
+    );
+  });
+
+  it('says when the file cannot be written', async () => {
+    fake.did.saveAs = () => fake.Uri.parse('file:///root/usage.csv');
+    fake.disk.fails = true;
+    const { notice } = await run({ value: report('usr_1') });
+    equal(notice, undefined);
+    deepEqual(
+      fake.did.messages.map(({ text }) => text),
+      ['usage.csv could not be written. Choose another place.'],
     );
   });
 });

@@ -58,9 +58,17 @@ function fakePanel() {
   return { panel, posted, received, webview, vanish: () => (isGone = true) };
 }
 
+/** The same page in a view of the side bar. */
+function fakeView() {
+  const { panel, ...rest } = fakePanel();
+  const moved = new Emitter<void>();
+  return { view: Object.assign(panel, { onDidChangeVisibility: moved.event }), moved, ...rest };
+}
+
 function start() {
   const changed = new Emitter<unknown>();
   const wishes: unknown[] = [];
+  const looks: unknown[] = [];
   const log = new CollectingLog();
   const credits = new CreditsPanel({
     extensionUri: Uri.parse('file:///ext'),
@@ -69,7 +77,7 @@ function start() {
     onDidChange: [changed.event],
     records: () => undefined,
     onDidChangeRecords: new Emitter<unknown>().event,
-    inSight: () => undefined,
+    inSight: () => void looks.push(undefined),
     wish: (wish: unknown) => wishes.push(wish),
     newNonce: () => 'nonce',
     log,
@@ -79,7 +87,7 @@ function start() {
     await credits.deserializeWebviewPanel(fake.panel as never);
     return fake;
   };
-  return { changed, wishes, log, credits, open };
+  return { changed, wishes, looks, log, credits, open };
 }
 
 const turn = () => new Promise(resolve => setImmediate(resolve));
@@ -132,5 +140,45 @@ describe('a panel that goes away', () => {
     equal(first.posted.length, 0);
     equal(second.posted.length, 1);
     ok(second.webview.html.includes('nonce'));
+  });
+});
+
+describe('the view in the side bar', () => {
+  it('shows the same page as the tab, and both are told', async () => {
+    const { changed, credits, open, looks } = start();
+    const tab = await open();
+    const side = fakeView();
+    credits.resolveWebviewView(side.view as never);
+    ok(side.webview.html.includes('credits-state'));
+    deepEqual(Object.keys(side.webview.options), ['enableScripts', 'localResourceRoots']);
+    changed.fire(undefined);
+    await turn();
+    deepEqual([tab.posted.length, side.posted.length], [1, 1]);
+    side.moved.fire();
+    equal(looks.length, 1, 'who comes back to it gets what is new');
+  });
+
+  it('counts as in sight, and closing one leaves the other', async () => {
+    const { changed, credits, open } = start();
+    const side = fakeView();
+    credits.resolveWebviewView(side.view as never);
+    equal(credits.isVisible, true);
+    const tab = await open();
+    tab.panel.dispose();
+    changed.fire(undefined);
+    await turn();
+    deepEqual([tab.posted.length, side.posted.length], [0, 1]);
+    side.view.dispose();
+    equal(credits.isVisible, false);
+  });
+
+  it('leaves nothing that listens when the extension is switched off', async () => {
+    const { changed, credits } = start();
+    const side = fakeView();
+    credits.resolveWebviewView(side.view as never);
+    credits.dispose();
+    changed.fire(undefined);
+    await turn();
+    equal(side.posted.length, 0);
   });
 });
