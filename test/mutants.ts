@@ -179,7 +179,7 @@ export const mutants: readonly Mutant[] = [
     from: 'return granted_ucr - balance_ucr - (held_ucr ?? 0n);',
     to: 'return granted_ucr - balance_ucr;',
     test: 'test/server/refunds.test.ts',
-    title: 'with the hold released after it',
+    title: 'F52 that fails gives back what later credits had paid for too',
   },
   {
     row: 'T26 live and test mode',
