@@ -14,8 +14,8 @@ import {
   readViolations,
   themeNames,
 } from '../../scripts/support/gallery.ts';
-import { hostileStrings } from '../gallery/hostile.ts';
 import { type GalleryState, states } from '../gallery/states.ts';
+import { hostileStrings } from '../support/hostileStrings.ts';
 
 const narrowPx = 320;
 const widePx = 900;

@@ -1,4 +1,5 @@
-// What someone may write into a name or a message to have it do more than be read (T7). One string a line of attack.
+// What someone may write into a name or a message to have it do more than be read (T7): for the page and for the editor
+// itself, because a name reaches both. One string a line of attack.
 export const hostileStrings: readonly string[] = [
   '<script>window.ran=1</script>',
   '</script><script>window.ran=1</script>',
@@ -60,6 +61,39 @@ export const hostileStrings: readonly string[] = [
   '\u2028window.ran=1\u2029',
   'a\u0000b\u0007c\u001b[31mred',
   '🙂'.repeat(60),
+  // The editor's own: icons, links in Markdown and in notifications, commands, variables, quick pick prefixes.
+  '$(sync~spin) $(alert)',
+  '\\$(error)',
+  '[pay](command:credits.buy?%5B%7B%7D%5D "Pay")',
+  '[pay][x]\n\n[x]: command:workbench.action.quit',
+  '<command:workbench.action.quit>',
+  '[open](vscode://attacker.extension/run)',
+  '[open](file:///etc/passwd)',
+  '![$(error)](command:workbench.action.quit)',
+  '`code` **bold** | a | b |\n|---|---|\n| [x](command:y) | z |',
+  '*[x](https://attacker.example)*',
+  '\u0024{env:HOME} \u0024{command:workbench.action.quit}',
+  '>workbench.action.quit',
+  '@command:workbench.action.quit',
+  // A spreadsheet's and a terminal's.
+  "=cmd|'/C calc'!A0",
+  '+1+1',
+  '-2+3',
+  '@SUM(1+1)',
+  '\t=1+1',
+  '=HYPERLINK("https://attacker.example","x")',
+  'a",=1+1,"b',
+  '\u001b]8;;https://attacker.example\u0007link\u001b]8;;\u0007',
+  '\u001b[2J\u001b[1;1H',
+  'a\r\nSet-Cookie: x=1\r\n\r\n',
+  // What looks like something else, or like nothing.
+  '\u2066\u2069\u200f\u061ctxt.exe',
+  '\u200b\u200d\ufeff',
+  'Ac\u200bme',
+  'раураl.example',
   '<vscode-button onclick=window.ran=1>Pay</vscode-button>',
   '__proto__',
 ];
+
+/** Longer than any place for a name. */
+export const longString = 'Long '.repeat(20_000);
