@@ -33,7 +33,13 @@ export interface FaultStage {
 export async function openFaultStage(options: SandboxOptions): Promise<FaultStage> {
   const ports = { server: await freePort(), payment: await freePort(), issuer: await freePort() };
   const gate = await Gate.open(ports.server);
-  const stage = await openStage({ ...options, ports, webhookUrl: `${gate.url}/webhooks/stripe` });
+  const stage = await openStage({
+    ...options,
+    ports,
+    webhookUrl: `${gate.url}/webhooks/stripe`,
+    // The server is known by the address at which it is reached.
+    serverEnvironment: { OIDC_AUDIENCE: gate.url, ...options.serverEnvironment },
+  });
   return {
     sandbox: stage.sandbox,
     browser: stage.browser,
