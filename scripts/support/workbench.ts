@@ -153,6 +153,8 @@ export class Workbench {
     const question = this.page.locator('.monaco-dialog-box');
     const waiting = this.page.locator('.notification-list-item', { hasText: 'Having trouble?' });
     await question.or(waiting).first().waitFor();
+    // The tooltip of what was clicked before would lie over the notification.
+    await this.page.mouse.move(0, 0);
     if (await question.isVisible()) {
       await this.page.keyboard.press('Escape');
       await question.waitFor({ state: 'hidden' });

@@ -36,9 +36,8 @@ export async function openFaultStage(options: SandboxOptions): Promise<FaultStag
   const stage = await openStage({
     ...options,
     ports,
+    audience: gate.url,
     webhookUrl: `${gate.url}/webhooks/stripe`,
-    // The server is known by the address at which it is reached.
-    serverEnvironment: { OIDC_AUDIENCE: gate.url, ...options.serverEnvironment },
   });
   return {
     sandbox: stage.sandbox,
