@@ -195,7 +195,6 @@ export class Workbench {
         return refusal;
       },
       seen => seen === '',
-      { withinMs: 3000 },
     ).catch((error: unknown) => {
       throw refusal === '' ? error : new NotTrue(`The amount cannot be bought; the panel says: "${refusal}"`);
     });
