@@ -566,6 +566,22 @@ export const mutants: readonly Mutant[] = [
     title: 'as text, not as a formula',
   },
   {
+    row: 'F38 F40 a file that is being replaced is not gone',
+    file: 'src/vscode/sharedFolder.ts',
+    from: '> REPLACING_MS ||',
+    to: '>= 0 ||',
+    test: 'test/unit/vscode/sharedFolder.test.ts',
+    title: 'F38 F40 never misses what another window is replacing',
+  },
+  {
+    row: 'F38 what a stream confirms is not asked for',
+    file: 'src/core/refresher.ts',
+    from: '      if (this.#isConfirmable()) {',
+    to: '      if (this.#isConfirmable() && this.#failures > 0) {',
+    test: 'test/unit/core/windows.test.ts',
+    title: 'F38 ask for the stream alone when another takes over',
+  },
+  {
     row: 'T7 no icon by a name in a pick or the status bar',
     file: 'src/views/text.ts',
     from: "      .replaceAll('$(', '$ (')\n",

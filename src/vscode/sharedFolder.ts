@@ -2,8 +2,17 @@
 // where the extension runs (desktop, remote) and works without Node. Where it cannot be used, globalState stands in,
 // and each window stands alone.
 import { type Disposable, FileSystemError, type Memento, RelativePattern, Uri, workspace } from 'vscode';
+import { minutes, seconds, sleep, systemClock } from '../core/clock.ts';
 import { Emitter, Owned } from '../core/event.ts';
 import type { Folder } from '../core/sharedState.ts';
+
+/** The editor's rename takes the old file away before it moves the new one there. For so long a file that is missing
+ * beside its draft is only on its way. */
+const REPLACING_MS = seconds(2);
+const LOOK_AGAIN_MS = 20;
+
+/** A draft this old was left by a window that was killed. */
+const LEFT_MS = minutes(1);
 
 export class SharedFolder implements Folder, Disposable {
   readonly #owned = new Owned();
@@ -29,14 +38,19 @@ export class SharedFolder implements Folder, Disposable {
       const kept = this.#standIn.get<unknown>(name);
       return typeof kept === 'string' ? kept : undefined;
     }
-    try {
-      return new TextDecoder().decode(await workspace.fs.readFile(this.#uri(name)));
-    } catch (error) {
-      if (isMissing(error)) {
-        return undefined;
-      }
-      throw error;
-    }
+    return await untilSteady(
+      async () => {
+        try {
+          return new TextDecoder().decode(await workspace.fs.readFile(this.#uri(name)));
+        } catch (error) {
+          if (isMissing(error)) {
+            return undefined;
+          }
+          throw error;
+        }
+      },
+      async text => text === undefined && (await this.#names()).some(one => (targetOf(one) ?? one) === name),
+    );
   }
 
   async write(name: string, text: string): Promise<void> {
@@ -45,7 +59,7 @@ export class SharedFolder implements Folder, Disposable {
       return;
     }
     await this.#inTurn(async () => {
-      const draft = this.#uri(`${name}.${this.#windowId}.tmp`);
+      const draft = this.#uri(draftOf(name, this.#windowId));
       await workspace.fs.writeFile(draft, new TextEncoder().encode(text));
       await workspace.fs.rename(draft, this.#uri(name), { overwrite: true });
     });
@@ -74,7 +88,14 @@ export class SharedFolder implements Folder, Disposable {
     if (!(await this.isShared)) {
       return this.#standIn.keys();
     }
-    return (await workspace.fs.readDirectory(this.#root)).map(([name]) => name);
+    return await untilSteady(
+      () => this.#names(),
+      async names =>
+        names.some(one => {
+          const target = targetOf(one);
+          return target !== undefined && !names.includes(target);
+        }),
+    );
   }
 
   dispose(): void {
@@ -91,6 +112,7 @@ export class SharedFolder implements Folder, Disposable {
     } catch {
       return false;
     }
+    void this.#sweep();
     const watcher = this.#owned.own(
       workspace.createFileSystemWatcher(new RelativePattern(this.#root, '*.json')),
     );
@@ -101,6 +123,24 @@ export class SharedFolder implements Folder, Disposable {
     return true;
   }
 
+  async #names(): Promise<string[]> {
+    return (await workspace.fs.readDirectory(this.#root)).map(([name]) => name);
+  }
+
+  /** What killed windows have left would make the others wait for it. */
+  async #sweep(): Promise<void> {
+    try {
+      for (const draft of (await this.#names()).filter(one => targetOf(one) !== undefined)) {
+        const { mtime } = await workspace.fs.stat(this.#uri(draft));
+        if (Date.now() - mtime > LEFT_MS) {
+          await workspace.fs.delete(this.#uri(draft), { useTrash: false });
+        }
+      }
+    } catch {
+      // Renamed meanwhile, or swept by another window.
+    }
+  }
+
   #uri(name: string): Uri {
     return Uri.joinPath(this.#root, name);
   }
@@ -109,6 +149,27 @@ export class SharedFolder implements Folder, Disposable {
     const done = this.#writing.then(act, act);
     this.#writing = done.catch(() => undefined);
     return done;
+  }
+}
+
+function draftOf(name: string, windowId: string): string {
+  return `${name}.${windowId}.tmp`;
+}
+
+/** The file that a draft is to become. */
+function targetOf(draft: string): string | undefined {
+  return /^(.+\.json)\.[^.]+\.tmp$/.exec(draft)?.[1];
+}
+
+/** Looks again while a file is being replaced, but not for ever. */
+async function untilSteady<T>(look: () => Promise<T>, isMoving: (seen: T) => Promise<boolean>): Promise<T> {
+  const sinceMs = systemClock.monotonic();
+  for (;;) {
+    const seen = await look();
+    if (systemClock.monotonic() - sinceMs > REPLACING_MS || !(await isMoving(seen))) {
+      return seen;
+    }
+    await sleep(systemClock, LOOK_AGAIN_MS);
   }
 }
 
