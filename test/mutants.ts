@@ -320,7 +320,7 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'F20 what the stream tells first',
     file: 'src/core/refresher.ts',
-    from: 'this.#opening && (isNewer || !this.#isFresh())',
+    from: 'this.#opening && (isNewer || !this.#isConfirmable())',
     to: 'this.#opening',
     test: 'test/unit/core/refresher.test.ts',
     title: 'T33 F20 asks once when the server is back',
