@@ -568,8 +568,8 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'F38 F40 a file that is being replaced is not gone',
     file: 'src/vscode/sharedFolder.ts',
-    from: '> REPLACING_MS ||',
-    to: '>= 0 ||',
+    from: 'systemClock.monotonic() > untilMs',
+    to: 'untilMs > 0',
     test: 'test/unit/vscode/sharedFolder.test.ts',
     title: 'F38 F40 never misses what another window is replacing',
   },

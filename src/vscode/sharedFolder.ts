@@ -22,6 +22,8 @@ export class SharedFolder implements Folder, Disposable {
   readonly #windowId: string;
   /** Writes of this window go one after the other, so that its temporary files do not meet. */
   #writing: Promise<unknown> = Promise.resolve();
+  /** Drafts that became nothing in the time given. */
+  readonly #left = new Set<string>();
 
   readonly onDidChange = this.#changed.event;
   readonly isShared: Promise<boolean>;
@@ -38,19 +40,22 @@ export class SharedFolder implements Folder, Disposable {
       const kept = this.#standIn.get<unknown>(name);
       return typeof kept === 'string' ? kept : undefined;
     }
-    return await untilSteady(
-      async () => {
-        try {
-          return new TextDecoder().decode(await workspace.fs.readFile(this.#uri(name)));
-        } catch (error) {
-          if (isMissing(error)) {
-            return undefined;
-          }
+    const untilMs = systemClock.monotonic() + REPLACING_MS;
+    for (;;) {
+      try {
+        return new TextDecoder().decode(await workspace.fs.readFile(this.#uri(name)));
+      } catch (error) {
+        if (!isMissing(error)) {
           throw error;
         }
-      },
-      async text => text === undefined && (await this.#names()).some(one => (targetOf(one) ?? one) === name),
-    );
+      }
+      const { names, drafts } = await this.#look();
+      const ours = drafts.filter(draft => targetOf(draft) === name);
+      const isThere = ours.length > 0 || names.includes(name);
+      if (!isThere || !(await this.#wait(untilMs, ours))) {
+        return undefined;
+      }
+    }
   }
 
   async write(name: string, text: string): Promise<void> {
@@ -88,14 +93,14 @@ export class SharedFolder implements Folder, Disposable {
     if (!(await this.isShared)) {
       return this.#standIn.keys();
     }
-    return await untilSteady(
-      () => this.#names(),
-      async names =>
-        names.some(one => {
-          const target = targetOf(one);
-          return target !== undefined && !names.includes(target);
-        }),
-    );
+    const untilMs = systemClock.monotonic() + REPLACING_MS;
+    for (;;) {
+      const { names, drafts } = await this.#look();
+      const missing = drafts.filter(draft => !names.includes(targetOf(draft) ?? ''));
+      if (missing.length === 0 || !(await this.#wait(untilMs, missing))) {
+        return names;
+      }
+    }
   }
 
   dispose(): void {
@@ -123,14 +128,32 @@ export class SharedFolder implements Folder, Disposable {
     return true;
   }
 
-  async #names(): Promise<string[]> {
-    return (await workspace.fs.readDirectory(this.#root)).map(([name]) => name);
+  async #look(): Promise<{ names: readonly string[]; drafts: readonly string[] }> {
+    const names = (await workspace.fs.readDirectory(this.#root)).map(([name]) => name);
+    for (const draft of this.#left) {
+      if (!names.includes(draft)) {
+        this.#left.delete(draft);
+      }
+    }
+    return { names, drafts: names.filter(one => targetOf(one) !== undefined && !this.#left.has(one)) };
   }
 
-  /** What killed windows have left would make the others wait for it. */
+  /** False when it has taken too long: who was writing these was killed, and is not waited for again. */
+  async #wait(untilMs: number, drafts: readonly string[]): Promise<boolean> {
+    if (systemClock.monotonic() > untilMs) {
+      for (const draft of drafts) {
+        this.#left.add(draft);
+      }
+      return false;
+    }
+    await sleep(systemClock, LOOK_AGAIN_MS);
+    return true;
+  }
+
+  /** What killed windows have left. */
   async #sweep(): Promise<void> {
     try {
-      for (const draft of (await this.#names()).filter(one => targetOf(one) !== undefined)) {
+      for (const draft of (await this.#look()).drafts) {
         const { mtime } = await workspace.fs.stat(this.#uri(draft));
         if (Date.now() - mtime > LEFT_MS) {
           await workspace.fs.delete(this.#uri(draft), { useTrash: false });
@@ -159,18 +182,6 @@ function draftOf(name: string, windowId: string): string {
 /** The file that a draft is to become. */
 function targetOf(draft: string): string | undefined {
   return /^(.+\.json)\.[^.]+\.tmp$/.exec(draft)?.[1];
-}
-
-/** Looks again while a file is being replaced, but not for ever. */
-async function untilSteady<T>(look: () => Promise<T>, isMoving: (seen: T) => Promise<boolean>): Promise<T> {
-  const sinceMs = systemClock.monotonic();
-  for (;;) {
-    const seen = await look();
-    if (systemClock.monotonic() - sinceMs > REPLACING_MS || !(await isMoving(seen))) {
-      return seen;
-    }
-    await sleep(systemClock, LOOK_AGAIN_MS);
-  }
 }
 
 function isMissing(error: unknown): boolean {

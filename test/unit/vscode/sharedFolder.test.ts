@@ -74,6 +74,18 @@ describe('the folder of all windows', () => {
     equal(await b.read('y.v1.json'), undefined);
   });
 
+  it('F38 waits for what a killed window has left once, and not for ever', async () => {
+    disk.files.set('/storage/windows/x.v1.json.killed.tmp', 'half');
+    const { folder } = open();
+    equal(await folder.read('x.v1.json'), undefined);
+    const sinceMs = performance.now();
+    equal(await folder.read('x.v1.json'), undefined);
+    deepEqual(await folder.list(), ['x.v1.json.killed.tmp']);
+    ok(performance.now() - sinceMs < 1_000);
+    await folder.write('x.v1.json', 'whole');
+    equal(await folder.read('x.v1.json'), 'whole');
+  });
+
   it('F38 sweeps away what a killed window has left, and not what another is writing', async () => {
     for (const [windowId, agoMs] of [
       ['killed', 61_000],
