@@ -169,7 +169,7 @@ export type Budget = z.infer<typeof Budget>;
 export const Balance = z.object({
   org_id: id,
   /** `credits` here; a server in front of another vendor's balance may answer a currency code. */
-  unit: z.string(),
+  unit: z.string().check(z.regex(/^[a-z]{1,16}$/i)),
   /** Negative when usage ran past the balance. */
   available_ucr: integer,
   included,

@@ -1,49 +1,43 @@
-// What an editor costs the server while nobody does anything: windows of one editor, some idle minutes, and every
-// request counted where it passes.
+// What an editor costs the server while nobody does anything: editors with some windows each, some idle minutes, and
+// every request counted where it passes.
 //
-// Usage: npm run idle -- [--windows N] [--minutes M]
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+// Usage: npm run idle -- [--windows N,N,...] [--minutes M]
 import { setTimeout as pause } from 'node:timers/promises';
+import { isMet, type Row, show, writeResults } from '../bench/support/table.ts';
 import { step } from './support/bootstrap.mjs';
-import { eventually, NotTrue } from './support/eventually.ts';
+import { eventually } from './support/eventually.ts';
 import { Gate, type Passed } from './support/gate.ts';
-import { root } from './support/places.ts';
+import { inRoot } from './support/places.ts';
 import { freePort } from './support/ports.ts';
 import { onStop } from './support/processes.ts';
 import { readOptions, readWhole, runScript } from './support/script.ts';
-import { openStage } from './support/stage.ts';
+import { openStage, type Stage } from './support/stage.ts';
 import { Workbench } from './support/workbench.ts';
 
 const help = `Usage: npm run idle -- [options]
 
-Opens windows of one editor, signed in, and counts what they ask of the credits server while nobody does anything.
-Writes the figures to bench/idle.json. Ends with code 1 when there is more than one event stream, or when five windows
-ask more than 11 times in 10 minutes, their start included.
+Opens editors with some windows each, signed in, and counts what each editor asks of the credits server while nobody
+does anything, its start included. A whole run is written to bench/idle.json. Ends with code 1 when an editor asks more
+than 11 times in 10 minutes, or does not have exactly one event stream.
 
 Options:
-  --windows N  Windows of one editor. [5]
-  --minutes M  How long they stand idle. [10]
-  --help       This text.
+  --windows N,N,...  Windows of each editor. [1,5,10]
+  --minutes M        How long they stand idle. [10]
+  --help             This text.
 `;
 
-/** For 10 minutes, however many windows. */
+/** However many windows there are. */
 const allowedIn10Min = 11;
 
 const balance = 5218;
 const figure = balance.toLocaleString('en-US');
 
-interface Figures {
+/** One editor on its own way to the server. */
+interface Watched {
   readonly windows: number;
-  readonly minutes: number;
-  /** Until the last window showed the balance. */
-  readonly requestsAtStart: number;
-  readonly requestsWhileIdle: number;
-  /** Streams that stood at the end. */
-  readonly openStreams: number;
-  readonly streamsOpened: number;
-  readonly byPath: Readonly<Record<string, number>>;
-  readonly measuredAt: string;
+  readonly gate: Gate;
+  /** Requests until the last window showed the balance. */
+  readonly atStart: number;
 }
 
 async function main(): Promise<void> {
@@ -52,61 +46,76 @@ async function main(): Promise<void> {
     process.stdout.write(help);
     return;
   }
-  const windows = readWhole('windows', given.windows ?? '5', 1, 20);
+  const sizes = (given.windows ?? '1,5,10').split(',').map(text => readWhole('windows', text, 1, 20));
   const minutes = readWhole('minutes', given.minutes ?? '10', 1, 24 * 60);
 
   const ports = { server: await freePort(), payment: await freePort(), issuer: await freePort() };
-  const gate = await Gate.open(ports.server);
   const stage = await openStage({ name: 'idle', balance, rate: 100, ports });
+  const gates: Gate[] = [];
   const close = async (): Promise<void> => {
     await stage.close();
-    await gate.close();
+    await Promise.all(gates.map(gate => gate.close()));
   };
   onStop(close);
   try {
-    const token = stage.sandbox.tokens.admin;
-    const seat = await stage.seat({ name: 'admin', token, serverUrl: gate.url });
-    await step(`Opening ${windows} windows`, async () => {
-      const first = await Workbench.open(stage.browser, seat);
-      const all = [first];
-      while (all.length < windows) all.push(await first.another());
-      for (const window of all) {
-        await window.waitForStatus(`the window shows ${figure}`, text => text === figure, 60_000);
-      }
-    });
-    await eventually(
-      'one window listens to the events',
-      () => streams(gate.passed).filter(one => one.isOpen).length,
-      open => open === 1,
-    );
-    const requestsAtStart = gate.passed.length;
+    const editors: Watched[] = [];
+    for (const windows of sizes) {
+      const gate = await Gate.open(ports.server);
+      gates.push(gate);
+      editors.push(await step(`Opening ${windows} windows`, () => open(stage, gate, windows)));
+    }
     await step(`Doing nothing for ${minutes} min`, () => pause(minutes * 60_000));
-    const { passed } = gate;
-    const figures: Figures = {
-      windows,
-      minutes,
-      requestsAtStart,
-      requestsWhileIdle: passed.length - requestsAtStart,
-      openStreams: streams(passed).filter(one => one.isOpen).length,
-      streamsOpened: streams(passed).length,
-      byPath: counted(passed),
-      measuredAt: new Date().toISOString(),
-    };
-    print(figures);
-    keep(figures);
-    const allowed = Math.ceil((allowedIn10Min * Math.max(minutes, 10)) / 10);
-    const requests = figures.requestsAtStart + figures.requestsWhileIdle;
-    if (figures.openStreams !== 1) {
-      throw new NotTrue(`${figures.openStreams} event streams stand; it should be one.`);
+    const rows = editors.flatMap(editor => rowsOf(editor, minutes));
+    console.log('');
+    show(rows);
+    if (given.windows === undefined && minutes === 10) {
+      writeResults(inRoot('bench/idle.json'), rows);
+    } else {
+      console.log('\nNot written down: only a whole run is.');
     }
-    if (windows <= 5 && requests > allowed) {
-      throw new NotTrue(
-        `${windows} windows asked ${requests} times in ${minutes} min; ${allowed} are allowed.`,
-      );
-    }
+    process.exitCode = rows.every(isMet) ? 0 : 1;
   } finally {
     await close();
   }
+}
+
+async function open({ sandbox, browser, seat: start }: Stage, gate: Gate, windows: number): Promise<Watched> {
+  const seat = await start({ name: `editor-${windows}`, token: sandbox.tokens.admin, serverUrl: gate.url });
+  const first = await Workbench.open(browser, seat);
+  const all = [first];
+  while (all.length < windows) all.push(await first.another());
+  for (const window of all) {
+    await window.waitForStatus(`the window shows ${figure}`, text => text === figure, 60_000);
+  }
+  await eventually(
+    'one window listens to the events',
+    () => streams(gate.passed).filter(one => one.isOpen).length,
+    standing => standing === 1,
+  );
+  return { windows, gate, atStart: gate.passed.length };
+}
+
+function rowsOf({ windows, gate: { passed }, atStart }: Watched, minutes: number): Row[] {
+  const listening = streams(passed);
+  const name = windows === 1 ? '1 window' : `${windows} windows of one editor`;
+  return [
+    {
+      id: `idle-requests-${windows}`,
+      what: `asked by ${name} in ${minutes} idle minutes and the start before`,
+      figure: passed.length,
+      unit: 'requests',
+      limit: { atMost: Math.ceil((allowedIn10Min * Math.max(minutes, 10)) / 10) },
+      details: { atStart, whileIdle: passed.length - atStart, ...counted(passed) },
+    },
+    {
+      id: `idle-streams-${windows}`,
+      what: `event streams of ${name}, at the end`,
+      figure: listening.filter(one => one.isOpen).length,
+      unit: 'streams',
+      limit: { exactly: 1 },
+      details: { opened: listening.length },
+    },
+  ];
 }
 
 function streams(passed: readonly Passed[]): readonly Passed[] {
@@ -120,38 +129,6 @@ function counted(passed: readonly Passed[]): Record<string, number> {
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
-}
-
-function print(figures: Figures): void {
-  const { windows, minutes, requestsAtStart, requestsWhileIdle, byPath } = figures;
-  console.log(`\n${windows} windows, ${minutes} min`);
-  const rows: readonly (readonly [string, number])[] = [
-    ...Object.entries(byPath),
-    ['until every window showed the balance', requestsAtStart],
-    ['while idle', requestsWhileIdle],
-    ['in all', requestsAtStart + requestsWhileIdle],
-    ['event streams at the end', figures.openStreams],
-    ['event streams opened', figures.streamsOpened],
-  ];
-  const width = Math.max(...rows.map(([name]) => name.length));
-  for (const [name, count] of rows) console.log(`  ${name.padEnd(width)}  ${String(count).padStart(4)}`);
-}
-
-/** The newest figures for each number of windows. */
-function keep(figures: Figures): void {
-  const file = join(root, 'bench', 'idle.json');
-  const before = readBefore(file).filter(one => one.windows !== figures.windows);
-  mkdirSync(join(root, 'bench'), { recursive: true });
-  const all = [...before, figures].sort((a, b) => a.windows - b.windows);
-  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
-}
-
-function readBefore(file: string): readonly Figures[] {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as readonly Figures[];
-  } catch {
-    return [];
-  }
 }
 
 await runScript(main);

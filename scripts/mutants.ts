@@ -1,12 +1,12 @@
 // Takes each defence of test/mutants.ts out of a copy of the sources and looks whether its own test turns red.
-// Usage: npm run mutants -- [words of a row ...]
+// Usage: npm run mutants -- [words of a row or parts of its file's path ...]
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type Mutant, mutants } from '../test/mutants.ts';
 import { copySources, misplaced, whileBroken } from './support/sourceCopy.ts';
 
 const words = process.argv.slice(2);
-const chosen = mutants.filter(({ row }) => words.every(word => row.includes(word)));
+const chosen = mutants.filter(({ row, file }) => words.every(word => `${row} ${file}`.includes(word)));
 
 /** Longer than the slowest test file takes on a busy machine. */
 const limitMs = 180_000;

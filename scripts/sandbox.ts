@@ -34,6 +34,8 @@ export interface SandboxOptions {
   readonly rate: number;
   /** Ports to insist on; free ones otherwise. */
   readonly ports?: { readonly server: number; readonly payment: number; readonly issuer: number };
+  /** The address at which programs know the server, where something stands in between. */
+  readonly audience?: string;
   /** Where the payment side sends its webhooks; straight to the server unless told. */
   readonly webhookUrl?: string;
   /** Laid over the server's own. */
@@ -116,10 +118,12 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const password = secret().slice(0, 10);
   const clientId = 'credits-editor';
 
+  // Programs, the editor among them, know the server by its loopback address.
+  const audience = options.audience ?? serverUrl;
   const issuerOptions: IssuerOptions = {
     port: ports.issuer,
     pagesHost: 'sign-in.localhost',
-    audience: serverUrl,
+    audience,
     clientId,
     redirectUri: `${pagesUrl}/sign-in/return`,
     password,
@@ -146,8 +150,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     CURRENCY: currency,
     OIDC_ISSUERS: issuerUrl,
     OIDC_CLIENT_ID: clientId,
-    // Programs, the editor among them, know the server by its loopback address.
-    OIDC_AUDIENCE: serverUrl,
+    OIDC_AUDIENCE: audience,
     OIDC_TOKEN_TYPE: 'at+jwt',
     CREDITS_SANDBOX: '1',
     CREDITS_SEED_FILE: seedFile,

@@ -1,6 +1,6 @@
 // Runs every check there is and counts what really happened.
 // Usage: npm test -- [lint|types|unit|server|host|e2e|faults ...] [mocha options, such as --grep WORD]
-// Without a name all of them but `faults`, in that order. The last line is "N passed, N failed"; the code is 1 if anything failed.
+// Without a name all of them, in that order, of `faults` a selection. The last line is "N passed, N failed"; the code is 1 if anything failed.
 import { execFile } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -22,12 +22,14 @@ const steps: Readonly<Record<string, (tally: Tally) => Promise<void>>> = {
   server: serverTests,
   host: hostTests,
   e2e: endToEnd,
-  // Each test of them starts an editor or kills one; CREDITS_FAULTS=long watches as long as is promised.
-  faults: tally => mocha(tally, 'faults', { timeoutMs: 150_000 }),
+  faults,
 };
 
-/** Takes several minutes, so it runs when it is named. */
-const onDemand = ['faults'];
+/** Of the faults, when they are not named: all of them take a quarter of an hour. */
+const someFaults: readonly { readonly file: string; readonly title?: string }[] = [
+  { file: 'canary' },
+  { file: 'killed', title: 'after the request was made, before its answer' },
+];
 
 /** About the embedded database's files, or about no database at all: nothing else would come of them on PostgreSQL. */
 const onceOnly = ['config', 'crashes', 'openapi', 'postgres', 'process', 'simulator', 'stripeDouble'];
@@ -50,7 +52,7 @@ if (unknown.length > 0 || mochaOptions.includes('--help')) {
 } else {
   const total: Tally = { passed: 0, failures: [] };
   for (const [name, run] of Object.entries(steps)) {
-    if (wanted.length > 0 ? !wanted.includes(name) : onDemand.includes(name)) continue;
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
     await runStep(name, run, total);
   }
   if (total.failures.length > 0)
@@ -135,13 +137,15 @@ interface MochaRun {
   /** All of the folder's files unless told. */
   readonly belongs?: (file: string) => boolean;
   readonly env?: NodeJS.ProcessEnv;
+  /** Part of the titles of the tests to run, where no option of the caller's chooses them. */
+  readonly title?: string;
 }
 
 /** The tests under test/`folder`, run by Node from their sources. */
 async function mocha(
   tally: Tally,
   folder: string,
-  { timeoutMs, belongs = () => true, env = {} }: MochaRun,
+  { timeoutMs, belongs = () => true, env = {}, title }: MochaRun,
 ): Promise<void> {
   const files = globSync(`test/${folder}/**/*.test.ts`, { cwd: root }).filter(belongs).sort();
   if (files.length === 0) throw new Error(`there is no test in test/${folder}`);
@@ -149,6 +153,7 @@ async function mocha(
   mkdirSync(join(out, 'test'), { recursive: true });
   rmSync(summaryFile, { force: true });
   const options = ['--reporter', 'test/support/reporter.ts', '--timeout', String(timeoutMs), '--forbid-only'];
+  if (title !== undefined && mochaOptions.length === 0) options.push('--fgrep', title);
   const code = await runVisibly(
     inRoot('node_modules/mocha/bin/mocha.js'),
     [...options, ...mochaOptions, ...files],
@@ -169,6 +174,19 @@ async function endToEnd(tally: Tally): Promise<void> {
   // Opening a workbench takes seconds; a journey through it, with a payment, up to a minute.
   if (globSync('test/e2e/**/*.test.ts', { cwd: root }).length > 0)
     await mocha(tally, 'e2e', { timeoutMs: 120_000 });
+}
+
+/** Each test of them starts an editor or kills one; CREDITS_FAULTS=long watches as long as is promised. */
+async function faults(tally: Tally): Promise<void> {
+  const timeoutMs = 150_000;
+  if (wanted.includes('faults')) {
+    await mocha(tally, 'faults', { timeoutMs });
+    return;
+  }
+  for (const { file, ...chosen } of someFaults) {
+    const belongs = (path: string) => basename(path, '.test.ts') === file;
+    await mocha(tally, 'faults', { timeoutMs, belongs, ...chosen });
+  }
 }
 
 /** Adds a run's own count; `error` counts by itself only where no failed test explains it. */

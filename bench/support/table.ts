@@ -11,7 +11,7 @@ export interface Row {
   readonly what: string;
   readonly figure: number;
   /** `ratio` where both sides were measured in this run. */
-  readonly unit: 'ratio' | 'ms' | 'MB' | 'kB' | 'requests' | 'credits' | 's' | 'handles';
+  readonly unit: 'ratio' | 'ms' | 'MB' | 'kB' | 'requests' | 'credits' | 's' | 'handles' | 'streams';
   readonly limit?: { readonly atMost: number } | { readonly atLeast: number } | { readonly exactly: number };
   /** What the figure was made from. */
   readonly details: Readonly<Record<string, number | string>>;

@@ -11,6 +11,8 @@ export interface Passed {
   readonly path: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: string;
+  /** The asking program's own port. */
+  readonly fromPort: number;
   /** ms, as of performance.now(). */
   readonly atMs: number;
   /** 0 until it is answered. */
@@ -135,6 +137,7 @@ export class Gate {
       path,
       headers: incoming.headers as Record<string, string | undefined>,
       body: body.toString('utf8'),
+      fromPort: incoming.socket.remotePort ?? 0,
       atMs: performance.now(),
       status: 0,
       isOpen: true,

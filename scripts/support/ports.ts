@@ -25,21 +25,41 @@ export async function portHolder(port: number): Promise<string | undefined> {
   });
   if (code === undefined) return undefined;
   if (code === 'EACCES') return 'the system, which allows this port only to an administrator';
+  const holder = holderOf(port, 'listening');
+  if (!holder) return 'another program';
+  const { pid, command } = holder;
+  return `process ${pid} (${command.length > 100 ? `${command.slice(0, 100)}...` : command})`;
+}
+
+/** The number of the process whose connection comes from this port, as far as the system tells. */
+export function connectedFrom(port: number): number | undefined {
+  return holderOf(port, 'connected')?.pid;
+}
+
+type Use = 'listening' | 'connected';
+
+interface Holder {
+  readonly pid: number;
+  readonly command: string;
+}
+
+function holderOf(port: number, use: Use): Holder | undefined {
   try {
-    return (process.platform === 'linux' ? holderFromProc(port) : holderFromLsof(port)) ?? 'another program';
+    return process.platform === 'linux' ? holderFromProc(port, use) : holderFromLsof(port, use);
   } catch {
-    return 'another program';
+    return undefined;
   }
 }
 
-function holderFromProc(port: number): string | undefined {
+function holderFromProc(port: number, use: Use): Holder | undefined {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  const state = use === 'listening' ? '0A' : '01';
   const sockets = new Set<string>();
   for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
     for (const line of readFileSync(table, 'utf8').split('\n').slice(1)) {
-      // Columns: number, local address:port, remote, state (0A = listening), ..., and the inode as the tenth.
+      // Columns: number, local address:port, remote, state, ..., and the inode as the tenth.
       const columns = line.trim().split(/\s+/);
-      if (columns[1]?.endsWith(`:${hex}`) && columns[3] === '0A') sockets.add(`socket:[${columns[9]}]`);
+      if (columns[1]?.endsWith(`:${hex}`) && columns[3] === state) sockets.add(`socket:[${columns[9]}]`);
     }
   }
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
@@ -49,7 +69,7 @@ function holderFromProc(port: number): string | undefined {
       );
       if (!holds) continue;
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim();
-      return `process ${pid} (${command.length > 100 ? `${command.slice(0, 100)}...` : command})`;
+      return { pid: Number(pid), command };
     } catch {
       // Ended meanwhile, or not ours to look into.
     }
@@ -57,9 +77,14 @@ function holderFromProc(port: number): string | undefined {
   return undefined;
 }
 
-function holderFromLsof(port: number): string | undefined {
-  const fields = execFileSync('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'], { encoding: 'utf8' });
-  const pid = /^p(\d+)/m.exec(fields)?.[1];
-  const command = /^c(.+)/m.exec(fields)?.[1];
-  return pid ? `process ${pid} (${command ?? 'unknown'})` : undefined;
+function holderFromLsof(port: number, use: Use): Holder | undefined {
+  const state = use === 'listening' ? 'LISTEN' : 'ESTABLISHED';
+  const fields = execFileSync('lsof', ['-nP', `-iTCP:${port}`, `-sTCP:${state}`, '-Fpcn'], {
+    encoding: 'utf8',
+  });
+  // A connection is listed by both of its processes; its holder's own end comes first.
+  const own = new RegExp(`^n\\S*:${port}(->.*)?$`, 'm');
+  const [found = ''] = fields.split(/^(?=p\d)/m).filter(one => own.test(one));
+  const pid = /^p(\d+)/m.exec(found)?.[1];
+  return pid ? { pid: Number(pid), command: /^c(.+)/m.exec(found)?.[1] ?? 'unknown' } : undefined;
 }

@@ -155,6 +155,8 @@ export class Workbench {
     const question = this.page.locator('.monaco-dialog-box');
     const waiting = this.page.locator('.notification-list-item', { hasText: 'Having trouble?' });
     await question.or(waiting).first().waitFor();
+    // The tooltip of what was clicked before would lie over the notification.
+    await this.page.mouse.move(0, 0);
     if (await question.isVisible()) {
       await this.page.keyboard.press('Escape');
       await question.waitFor({ state: 'hidden' });
@@ -195,7 +197,6 @@ export class Workbench {
         return refusal;
       },
       seen => seen === '',
-      { withinMs: 3000 },
     ).catch((error: unknown) => {
       throw refusal === '' ? error : new NotTrue(`The amount cannot be bought; the panel says: "${refusal}"`);
     });

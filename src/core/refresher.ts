@@ -41,6 +41,10 @@ const FRESH_MS = seconds(30);
 /** A stream that has told nothing by now will not tell the version first. */
 const FIRST_EVENT_MS = seconds(3);
 
+/** A figure whose version the stream confirms is asked for again only when what has no version of its own (the runway,
+ * a period's end) may have changed. */
+const CONFIRMED_MS = minutes(10);
+
 /** Without a stream, while the window is looked at. Never more than one request a minute. */
 const POLL_MS = minutes(1);
 
@@ -105,7 +109,12 @@ export class Refresher {
     this.#optionsAtMs = Number.NEGATIVE_INFINITY;
     const { sessions, store, clock } = this.#means;
     if (sessions.current) {
-      void this.#ask();
+      if (this.#isConfirmable()) {
+        // Taken over from another window: what its stream does not tell, the new one will, and then nothing is asked.
+        this.#opening = clock.after(FIRST_EVENT_MS)(() => this.#opened());
+      } else {
+        void this.#ask();
+      }
       if (store.state.options) {
         // Taken over from another window with what it was told: on a busy machine the lead moves often.
         this.#optionsAtMs = clock.monotonic();
@@ -120,7 +129,7 @@ export class Refresher {
       case 'balance.updated': {
         const last = lastReading(this.#means.store.state.balance);
         const isNewer = !last || event.data.version > last.snapshot.version;
-        if (this.#opening && (isNewer || !this.#isFresh())) {
+        if (this.#opening && (isNewer || !this.#isConfirmable())) {
           this.#opened(event.data.version);
         } else if (isNewer) {
           this.#hint(event.data.version);
@@ -146,9 +155,9 @@ export class Refresher {
     void this.#ask(version);
   }
 
-  #isFresh(): boolean {
+  #isConfirmable(): boolean {
     const { balance } = this.#means.store.state;
-    return balance.kind === 'known' && this.#means.store.ageMs(balance.last) <= FRESH_MS;
+    return balance.kind === 'known' && this.#means.store.ageMs(balance.last) <= CONFIRMED_MS;
   }
 
   #hint(version: number): void {

@@ -5,6 +5,7 @@ import { mailAddress } from '../core/address.ts';
 import { lastReading } from '../core/balance.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
 import type { Budget } from '../core/limits.ts';
+import { oneLine } from '../core/oneLine.ts';
 import type { Notices } from './notices.ts';
 import { creditsText, dayText, inert } from './text.ts';
 
@@ -31,7 +32,8 @@ export async function askAdmin(
   if (!account) {
     return;
   }
-  const text = requestText(account.orgName, request, means);
+  const org = oneLine(account.orgName);
+  const text = requestText(org, request, means);
   await env.clipboard.writeText(text);
   const contact = options?.contact;
   const told = contact
@@ -39,9 +41,7 @@ export async function askAdmin(
     : l10n.t('The request was copied. Send it to an administrator of your organisation.');
   notices.show('info', told);
   const subject =
-    request.kind === 'budget'
-      ? l10n.t('AI budget at {0}', account.orgName)
-      : l10n.t('AI credits for {0}', account.orgName);
+    request.kind === 'budget' ? l10n.t('AI budget at {0}', org) : l10n.t('AI credits for {0}', org);
   const mail = contact?.email ? mailAddress(contact.email, subject, text) : undefined;
   if (mail === undefined) {
     void window.showInformationMessage(told);
@@ -72,7 +72,7 @@ function requestText(org: string, request: AdminRequest, { store, nowMs, locale 
         )
       : l10n.t(
           'Could you raise the AI budget of {0} at {1}? {2} of {3} are used, and it is renewed on {4}.',
-          budget.name,
+          oneLine(budget.name),
           org,
           used,
           limit,

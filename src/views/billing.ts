@@ -8,6 +8,7 @@ import { asCreditsError } from '../core/errors.ts';
 import type { Records } from '../core/records.ts';
 import { describeError } from './describe.ts';
 import type { Notices } from './notices.ts';
+import { inert } from './text.ts';
 
 export interface BillingMeans {
   readonly sessions: Sessions;
@@ -72,7 +73,7 @@ export class Billing {
         'error',
         l10n.t(
           'The page at {0} is not on the list of allowed ones, so it was not opened.',
-          address.host ?? l10n.t('an unreadable address'),
+          address.host === undefined ? l10n.t('an unreadable address') : inert(address.host),
         ),
       );
       return;

@@ -8,7 +8,7 @@ import type { CreditsStore } from '../core/creditsStore.ts';
 import { Owned } from '../core/event.ts';
 import { describeBlocked, describeError } from './describe.ts';
 import type { Notices } from './notices.ts';
-import { balanceText, creditsText, orderText } from './text.ts';
+import { balanceText, creditsText, inert, orderText } from './text.ts';
 
 export interface BuyingMeans {
   readonly checkout: Checkout;
@@ -181,7 +181,7 @@ export class Buying {
         this.#problem(
           l10n.t(
             'The payment page at {0} is not on the list of allowed ones, so it was not opened. Nothing was charged.',
-            result.host ?? l10n.t('an unreadable address'),
+            result.host === undefined ? l10n.t('an unreadable address') : inert(result.host),
           ),
         );
         return;

@@ -3,6 +3,7 @@ import { env, l10n, window } from 'vscode';
 import { lastReading } from '../core/balance.ts';
 import type { Clock } from '../core/clock.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
+import { oneLine } from '../core/oneLine.ts';
 import { creditsText } from './text.ts';
 
 export async function copyBalance(store: CreditsStore, clock: Clock, locale: string): Promise<void> {
@@ -15,6 +16,6 @@ export async function copyBalance(store: CreditsStore, clock: Clock, locale: str
   const at = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' });
   const credits = creditsText(reading.snapshot.available_ucr, locale);
   const asOf = at.format(clock.now() - store.ageMs(reading));
-  await env.clipboard.writeText(l10n.t('{0}: {1} as of {2}', account.orgName, credits, asOf));
+  await env.clipboard.writeText(l10n.t('{0}: {1} as of {2}', oneLine(account.orgName), credits, asOf));
   window.setStatusBarMessage(l10n.t('The balance was copied.'), 3_000); // ms
 }

@@ -22,7 +22,7 @@ export async function exportUsage({ records, notices, folder }: ExportMeans): Pr
     void window.showErrorMessage(l10n.t('Usage could not be exported. {0}', why));
     return;
   }
-  const name = `credits-usage-${report.group_by}-${report.to.slice(0, 10)}.csv`;
+  const name = `credits-usage-${records.state.group}-${report.to.slice(0, 10)}.csv`;
   const target = await window.showSaveDialog({
     title: l10n.t('Export Usage'),
     filters: { [l10n.t('Comma-separated values')]: ['csv'] },

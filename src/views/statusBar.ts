@@ -123,7 +123,7 @@ function tooltip(lines: readonly TooltipLine[]): MarkdownString {
     switch (line.kind) {
       case 'heading':
         markdown.appendMarkdown('**');
-        markdown.appendText(line.text.slice(0, 120));
+        markdown.appendText(line.text);
         markdown.appendMarkdown('**');
         break;
       case 'text':

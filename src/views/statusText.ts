@@ -5,6 +5,7 @@ import { lastReading, percentUsed, type Reading, type Snapshot } from '../core/b
 import type { Pending } from '../core/checkout.ts';
 import type { CreditsState } from '../core/creditsStore.ts';
 import { nearestBudget, stopOf } from '../core/limits.ts';
+import { oneLine } from '../core/oneLine.ts';
 import { urgency } from '../core/warnings.ts';
 import type { StatusBarFormat } from '../vscode/settings.ts';
 import { describeError } from './describe.ts';
@@ -88,8 +89,7 @@ function figureText(facts: StatusFacts): { text: string; label: string } {
   const { state, ageMs, nowMs, locale, isOrgShown } = facts;
   const { account, balance } = state;
   const last = lastReading(balance);
-  // Names are cut short here; `$(` would be an icon.
-  const org = isOrgShown && account ? inert(account.orgName).replaceAll('$(', '$ (').slice(0, 30) : undefined;
+  const org = isOrgShown && account ? oneLine(inert(account.orgName), 30) : undefined;
   const named = (text: string) => (org === undefined ? text : `${org}: ${text}`);
   if (!last) {
     return {
@@ -169,7 +169,9 @@ function toneOf({ state: { balance } }: StatusFacts): StatusText['tone'] {
 function tooltipLines(facts: StatusFacts): TooltipLine[] {
   const { state, pending, ageMs, nowMs, locale } = facts;
   const { account, balance, options } = state;
-  const lines: TooltipLine[] = [{ kind: 'heading', text: account ? account.orgName : l10n.t('Credits') }];
+  const lines: TooltipLine[] = [
+    { kind: 'heading', text: account ? oneLine(account.orgName) : l10n.t('Credits') },
+  ];
   const say = (text: string) => lines.push({ kind: 'text', text });
   if (balance.kind === 'signedOut') {
     say(l10n.t("Sign in with your organisation's credits server to see the balance here."));

@@ -4,6 +4,7 @@ import { formatCredits, formatMoney } from '../../protocol/format.ts';
 import type { Ucr } from '../../protocol/units.ts';
 import type { Order } from '../core/checkout.ts';
 import type { Budget } from '../core/limits.ts';
+import { oneLine } from '../core/oneLine.ts';
 
 /** What stands where a figure is not known. Never 0. */
 export const DASH = '–';
@@ -85,14 +86,16 @@ export function ageText(ms: number): string {
 }
 
 /**
- * Text from the server for a notification: the editor turns `[x](command:y)` in those into links, so brackets are
- * replaced, line breaks flattened and the whole kept short (T11, F25).
+ * Text from the server for a notification, a pick or the status bar: the editor turns `[x](command:y)` in those into
+ * links and `$(x)` into icons, so both are taken apart, and the whole is one short line (T7, T11, F25).
  */
 export function inert(text: string): string {
-  const flat = text
-    .replaceAll(/\p{Cc}|[\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, ' ')
-    .replaceAll('[', '(')
-    .replaceAll(']', ')')
-    .replaceAll(/\b(command|javascript|vscode|file|data):/gi, '$1 ');
-  return flat.length > 120 ? `${flat.slice(0, 119)}…` : flat;
+  return oneLine(
+    oneLine(text, 1_000)
+      .replaceAll('[', '(')
+      .replaceAll(']', ')')
+      // After the brackets: `$[x]` would become an icon by them.
+      .replaceAll('$(', '$ (')
+      .replaceAll(/\b(command|javascript|vscode|file|data):/gi, '$1 '),
+  );
 }

@@ -9,6 +9,7 @@ import {
 } from 'vscode';
 import type { SignIn } from '../core/account.ts';
 import { Owned } from '../core/event.ts';
+import { oneLine } from '../core/oneLine.ts';
 import type { Session } from './session.ts';
 
 export const PROVIDER_ID = 'credits';
@@ -100,7 +101,10 @@ function sessionOf({ account, grant }: SignIn, accessToken: string): Authenticat
   return {
     id: grant?.id ?? '',
     accessToken,
-    account: { id: account.personId, label: `${account.personName} · ${account.orgName}` },
+    account: {
+      id: account.personId,
+      label: `${oneLine(account.personName)} · ${oneLine(account.orgName)}`,
+    },
     scopes: [READ_ONLY],
   };
 }

@@ -154,6 +154,7 @@ describe('T5 T6 a marked token', () => {
     await workbench.waitForStatus('the status bar asks to sign in', text => /sign in/i.test(text), 30_000);
     await workbench.clickStatus();
     await answer('Address of your', gate.url);
+    await workbench.passOverBrowserSignIn();
     await answer('Access token', token);
     await showsBalance();
 

@@ -121,6 +121,23 @@ describe('threats in a real extension host', () => {
       `)) as { keys: string[]; snapshot: string };
       assert.deepEqual(api.keys, ['getSnapshot', 'onDidChange', 'hintUsage', 'hasCredits']);
       assert.ok(!api.snapshot.includes(stage.sandbox.tokens.admin));
+      // The sign-in that one of the commands began is led to its last way, the box for a token, and left there.
+      const box = workbench.page.locator('.quick-input-widget:visible');
+      await eventually(
+        'the box for a token is there',
+        async () => {
+          await neighbour("await vscode.commands.executeCommand('credits.signInAnotherWay')");
+          return (await box.count()) > 0 && (await box.innerText()).includes('Access token');
+        },
+        isThere => isThere,
+        { everyMs: 500 },
+      );
+      await workbench.page.keyboard.press('Escape');
+      await eventually(
+        'no sign-in goes on',
+        () => workbench.toasts(),
+        toasts => toasts.every(text => !text.includes('Signing in')),
+      );
     });
 
     it('T13 is moved by none of 1,000 addresses that nobody asked for', async () => {
@@ -410,6 +427,9 @@ describe('threats in a real extension host', () => {
 
   describe('with a server whose texts are hostile', () => {
     const vectors = [
+      // First, because places for one line cut names short.
+      '$(sync~spin) $[alert]',
+      '[pay](command:credits.buy)',
       '<script>window.ran=1</script>',
       '<img src=x onerror=window.ran=1>',
       '<svg/onload=window.ran=1>',
@@ -435,7 +455,8 @@ describe('threats in a real extension host', () => {
       restore = stage.gate.change({ method: 'GET', path: /^\/v1\/me$/ }, answer => {
         const me = answer as { principal: object; orgs: object[] };
         const name = vectors.join(' ');
-        return { principal: { ...me.principal, name }, orgs: me.orgs.map(org => ({ ...org, name })) };
+        const orgs = me.orgs.map(org => ({ ...org, name }));
+        return { principal: { ...me.principal, name }, orgs: [...orgs, { ...orgs[0], id: 'org_other' }] };
       });
       const seat = await stage.seat({ name: 'hostile', token: stage.sandbox.tokens.admin });
       workbench = await Workbench.open(stage.browser, seat, async context => {
@@ -453,7 +474,7 @@ describe('threats in a real extension host', () => {
 
     it('T7 runs no script of a name in the real panel: it stands there as text', async () => {
       const text = await workbench.panel.locator('h1').first().textContent();
-      for (const vector of vectors.slice(0, 3)) assert.ok(text?.includes(vector), vector);
+      for (const vector of vectors.slice(0, 5)) assert.ok(text?.includes(vector), vector);
       for (const frame of workbench.page.frames()) {
         assert.equal(await frame.evaluate(() => (window as { ran?: number }).ran), undefined);
       }
@@ -477,6 +498,15 @@ describe('threats in a real extension host', () => {
       assert.equal(await workbench.page.locator('.monaco-hover:visible img').count(), 0);
     });
 
+    it('T7 makes no icon and no link of a name in the list of organisations', async () => {
+      await workbench.run('Credits: Switch Organisation');
+      const rows = workbench.page.locator('.quick-input-list .monaco-list-row');
+      await rows.nth(1).waitFor();
+      assert.match(await rows.first().innerText(), /sync~spin/);
+      assert.equal(await rows.locator('.monaco-icon-label .codicon, a[href], a[data-href]').count(), 0);
+      await workbench.page.keyboard.press('Escape');
+    });
+
     it('T11 makes no link of a name in a notification', async () => {
       const balance = await readBalance(stage.sandbox);
       used = Math.ceil(balance * 0.92);
@@ -488,7 +518,7 @@ describe('threats in a real extension host', () => {
         { withinMs: 20_000 },
       );
       const toast = workbench.page.locator('.notifications-toasts .notification-list-item-message');
-      assert.equal(await toast.locator('a').count(), 0);
+      assert.equal(await toast.locator('a, .codicon').count(), 0);
     });
   });
 

@@ -36,6 +36,22 @@ describe('several windows, on a real file system', () => {
     equal(removed.filter(Boolean).length, 1);
   });
 
+  it('F38 F40 never miss what one of them is replacing', async () => {
+    const [a, b] = ['w1', 'w2'].map(open);
+    await a?.write('x.v1.json', '0');
+    let isWriting = true;
+    const writing = (async () => {
+      for (let nth = 1; isWriting; nth++) {
+        await a?.write('x.v1.json', String(nth));
+      }
+    })();
+    for (let look = 0; look < 100; look++) {
+      ok((await b?.read('x.v1.json')) !== undefined, `look ${look}`);
+    }
+    isWriting = false;
+    await writing;
+  });
+
   it('F40 let one of five claim a thing', async () => {
     const given = await Promise.all(
       ['w1', 'w2', 'w3', 'w4', 'w5'].map(id => claim('k', { folder: open(id), windowId: id, clock })),

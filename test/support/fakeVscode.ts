@@ -385,8 +385,15 @@ export class FileSystemError extends Error {
 export class RelativePattern {}
 
 /** The editor's file system: path to text. */
-export const disk: { files: Map<string, string>; fails: boolean; drafts: number } = {
+export const disk: {
+  files: Map<string, string>;
+  /** Of files that are not new. */
+  writtenAtMs: Map<string, number>;
+  fails: boolean;
+  drafts: number;
+} = {
   files: new Map(),
+  writtenAtMs: new Map(),
   fails: false,
   drafts: 0,
 };
@@ -410,12 +417,17 @@ const fs = {
     onDisk(() => {
       disk.files.set(uri.path, new TextDecoder().decode(bytes));
     }),
-  rename: (from: Uri, to: Uri) =>
-    onDisk(() => {
+  /** As the editor does it: away with what is there, and some turns later the new one is in its place. */
+  rename: async (from: Uri, to: Uri) => {
+    await onDisk(() => disk.files.delete(to.path));
+    await new Promise(resolve => setImmediate(resolve));
+    await onDisk(() => {
       disk.drafts++;
       disk.files.set(to.path, textOf(from));
       disk.files.delete(from.path);
-    }),
+    });
+  },
+  stat: (uri: Uri) => onDisk(() => ({ mtime: disk.writtenAtMs.get(uri.path) ?? Date.now() })),
   delete: (uri: Uri) =>
     onDisk(() => {
       textOf(uri);

@@ -33,7 +33,12 @@ export interface FaultStage {
 export async function openFaultStage(options: SandboxOptions): Promise<FaultStage> {
   const ports = { server: await freePort(), payment: await freePort(), issuer: await freePort() };
   const gate = await Gate.open(ports.server);
-  const stage = await openStage({ ...options, ports, webhookUrl: `${gate.url}/webhooks/stripe` });
+  const stage = await openStage({
+    ...options,
+    ports,
+    audience: gate.url,
+    webhookUrl: `${gate.url}/webhooks/stripe`,
+  });
   return {
     sandbox: stage.sandbox,
     browser: stage.browser,

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import type { Memento, Uri } from 'vscode';
 import { settled } from '../../support/clock.ts';
 import { fake } from '../../support/vscode.ts';
@@ -28,6 +28,7 @@ describe('the folder of all windows', () => {
     disk.files.clear();
     disk.fails = false;
     disk.drafts = 0;
+    disk.writtenAtMs.clear();
   });
 
   it('shows one window what another wrote, and is taken away by one only', async () => {
@@ -46,6 +47,57 @@ describe('the folder of all windows', () => {
     await folder.write('x.v1.json', 'whole');
     equal(disk.drafts, 1);
     deepEqual([...disk.files], [['/storage/windows/x.v1.json', 'whole']]);
+  });
+
+  it('F38 F40 never misses what another window is replacing', async () => {
+    const a = open('w1').folder;
+    const b = open('w2').folder;
+    await a.write('x.v1.json', '0');
+    let isWriting = true;
+    const writing = (async () => {
+      for (let nth = 1; isWriting; nth++) {
+        await a.write('x.v1.json', String(nth));
+        await new Promise(resolve => setImmediate(resolve));
+        await new Promise(resolve => setImmediate(resolve));
+      }
+    })();
+    for (let look = 0; look < 20; look++) {
+      ok((await b.read('x.v1.json')) !== undefined, `look ${look}`);
+      deepEqual(
+        (await b.list()).filter(name => name.endsWith('.json')),
+        ['x.v1.json'],
+        `look ${look}`,
+      );
+    }
+    isWriting = false;
+    await writing;
+    equal(await b.read('y.v1.json'), undefined);
+  });
+
+  it('F38 waits for what a killed window has left once, and not for ever', async () => {
+    disk.files.set('/storage/windows/x.v1.json.killed.tmp', 'half');
+    const { folder } = open();
+    equal(await folder.read('x.v1.json'), undefined);
+    const sinceMs = performance.now();
+    equal(await folder.read('x.v1.json'), undefined);
+    deepEqual(await folder.list(), ['x.v1.json.killed.tmp']);
+    ok(performance.now() - sinceMs < 1_000);
+    await folder.write('x.v1.json', 'whole');
+    equal(await folder.read('x.v1.json'), 'whole');
+  });
+
+  it('F38 sweeps away what a killed window has left, and not what another is writing', async () => {
+    for (const [windowId, agoMs] of [
+      ['killed', 61_000],
+      ['alive', 1_000],
+    ] as const) {
+      const draft = `/storage/windows/x.v1.json.${windowId}.tmp`;
+      disk.files.set(draft, 'half');
+      disk.writtenAtMs.set(draft, Date.now() - agoMs);
+    }
+    await open('w2').folder.isShared;
+    await settled();
+    deepEqual([...disk.files.keys()], ['/storage/windows/x.v1.json.alive.tmp']);
   });
 
   it('passes on what the file system tells', async () => {
