@@ -5,7 +5,7 @@ import { admit, type Principal } from '../access.ts';
 import { note } from '../audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
-import { AccessTokens, type Owner } from '../identity/tokens.ts';
+import { AccessTokens, grantable, type Owner } from '../identity/tokens.ts';
 import { newId } from '../ids.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { CommandRefused, type OptionList, Options } from './options.ts';
@@ -168,9 +168,13 @@ export const adminCommands: Readonly<Record<string, Command>> = {
         scopes: scopes.filter(scope => wanted.includes(scope)),
         expiresInDays: options.whole('days', 1, 366, 90),
       };
-      const unknown = wanted.find(scope => !order.scopes.some(each => each === scope));
-      if (unknown !== undefined) {
-        throw new CommandRefused(`--scopes must be of ${scopes.join(', ')}, not "${unknown}".`);
+      const holder = options.has('user') ? 'person' : 'service';
+      const known = order.scopes.filter(scope => grantable[holder].includes(scope));
+      const beyond = wanted.find(scope => !known.some(each => each === scope));
+      if (beyond !== undefined) {
+        throw new CommandRefused(
+          `--scopes of a ${holder} must be of ${grantable[holder].join(', ')}, not "${beyond}".`,
+        );
       }
       return options.has('user')
         ? tokens.issueToPerson(await memberOf(database, orgId, options.text('user')), order, OPERATOR)
