@@ -128,6 +128,18 @@ describe('an operator’s command', () => {
     );
   });
 
+  it('removes a person at once, and neither the last admin nor a stranger', async () => {
+    const max = await idOf(org.member);
+    const remove = `users remove --org ${org.id} --user`;
+    assert.deepEqual(await run(`${remove} ${max}`), { id: max, removed: true });
+    assert.equal((await house.get(`/v1/orgs/${org.id}/balance`, org.member)).statusCode, 404);
+    assert.match(await refusal(`${remove} ${max}`), /is no member of/);
+    assert.match(await refusal(`${remove} ${await idOf(org.admin)}`), /always has an admin/);
+    assert.deepEqual(await noted('member.removed'), [
+      { actor: 'operator', details: { member: max, before: 'user', after: null } },
+    ]);
+  });
+
   it('T5 makes a token that is shown once and works, lists it without its secret, and revokes it', async () => {
     const max = await idOf(org.member);
     const of = `--org ${org.id} --user ${max}`;

@@ -8,6 +8,8 @@ import type { Database, Tx } from '../database/database.ts';
 import { AccessTokens, grantable, type Owner } from '../identity/tokens.ts';
 import { newId } from '../ids.ts';
 import { Ledger } from '../ledger/ledger.ts';
+import { dismiss } from '../organisation/members.ts';
+import { RequestRefused } from '../problems.ts';
 import { CommandRefused, type OptionList, Options } from './options.ts';
 
 /** Told as it is with --json, else as lines of `name value`. */
@@ -151,6 +153,26 @@ export const adminCommands: Readonly<Record<string, Command>> = {
         await note(tx, orgId, { action: 'user.role_changed', actor: OPERATOR, details }, clock());
       });
       return { id: person.id, role };
+    },
+  },
+  'users remove': {
+    options: { org: 'needed', user: 'needed' },
+    usage: '--org ORG --user ID|EMAIL',
+    meaning: 'Ends a membership at once. What they used stays in the history. The last admin stays.',
+    async run({ database, clock }, options) {
+      const orgId = await organisation(database, options);
+      const { id } = await memberOf(database, orgId, options.text('user'));
+      await deed(database, orgId, async tx => {
+        // Looked up under the lock: another may have changed it since.
+        const { role } = await tx
+          .selectFrom('memberships')
+          .select('role')
+          .where('org_id', '=', orgId)
+          .where('principal_id', '=', id)
+          .executeTakeFirstOrThrow(() => new RequestRefused('member_not_found'));
+        await dismiss(tx, orgId, { id, role }, OPERATOR, clock());
+      });
+      return { id, removed: true };
     },
   },
   'tokens add': {
