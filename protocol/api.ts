@@ -325,7 +325,7 @@ export type AuditEntry = z.infer<typeof AuditEntry>;
 export const AuditList = z.object({ data: z.array(AuditEntry), next_cursor: z.nullable(z.string()) });
 export type AuditList = z.infer<typeof AuditList>;
 
-// ---- GET /v1/orgs/{org}/members, PUT /members/{member}/role, PUT and DELETE /members/{member}/budget
+// ---- GET /v1/orgs/{org}/members, DELETE /members/{member}, PUT /members/{member}/role, PUT and DELETE /members/{member}/budget
 
 export const OrgMember = z.object({
   id,

@@ -166,6 +166,22 @@ export const mutants: readonly Mutant[] = [
     title: 'T24 F58 a delivery 301 seconds old',
   },
   {
+    row: 'T20 streams of a removed member',
+    file: 'server/src/eventStreams.ts',
+    from: "row.data['id'] === stream.principalId",
+    to: "row.data['id'] === ''",
+    test: 'test/server/organisation.test.ts',
+    title: 'T20 removes a person at once',
+  },
+  {
+    row: 'T20 the last admin is not removed',
+    file: 'server/src/organisation/members.ts',
+    from: "  { id, role }: Pick<Person, 'id' | 'role'>,\n  actor: string,\n  at: Date,\n): Promise<void> {\n  if (role === 'admin') {",
+    to: "  { id, role }: Pick<Person, 'id' | 'role'>,\n  actor: string,\n  at: Date,\n): Promise<void> {\n  if (role === 'service') {",
+    test: 'test/server/organisation.test.ts',
+    title: 'T20 removes neither the last admin',
+  },
+  {
     row: 'F52 room of a grant',
     file: 'server/src/purchases/reversal.ts',
     from: 'const grantPartUcr = roomUcr > 0n ? lesserOf(restUcr, roomUcr) : 0n;',

@@ -161,7 +161,10 @@ export class EventStreams {
       const rows = await readOutbox(this.#database.query, orgId, stream.cursor, ROWS_AT_ONCE);
       for (const row of rows) {
         stream.cursor = row.sequence;
-        send(stream, row.event, row.data);
+        // Whoever opens a stream is a member now, also when removed and added again meanwhile.
+        if (row.event !== 'member.removed') {
+          send(stream, row.event, row.data);
+        }
       }
       if (rows.length === 0) {
         break;
@@ -189,7 +192,11 @@ export class EventStreams {
           for (const stream of channel.streams) {
             if (row.sequence > stream.cursor) {
               stream.cursor = row.sequence;
-              send(stream, row.event, row.data);
+              if (row.event !== 'member.removed') {
+                send(stream, row.event, row.data);
+              } else if (row.data['id'] === stream.principalId) {
+                end(stream, 'removed');
+              }
             }
           }
         }

@@ -1,7 +1,6 @@
 // The outbox: what happened to an organisation, in one order, written in the same transaction as what happened.
 import { sql } from 'kysely';
-import type { z } from 'zod/mini';
-import type { EventData, EventName, events } from '../../protocol/api.ts';
+import type { EventData, EventName } from '../../protocol/api.ts';
 import type { Query, Tx } from './database/database.ts';
 
 export interface OutboxRow {
@@ -10,14 +9,17 @@ export interface OutboxRow {
   readonly data: Record<string, unknown>;
 }
 
-type OutboxEvent = Exclude<EventName, 'resync' | 'stream.closing'>;
+type Told = { readonly [N in Exclude<EventName, 'resync' | 'stream.closing'>]: EventData<N> } & {
+  /** For the servers only, never sent: the person's streams end. */
+  readonly 'member.removed': { readonly id: string };
+};
 
 /** Takes the organisation's row lock until the transaction ends, so sequences commit in their order. */
-export async function tell<N extends OutboxEvent>(
+export async function tell<N extends keyof Told>(
   tx: Tx,
   orgId: string,
   event: N,
-  data: EventData<N> & z.infer<(typeof events)[N]>,
+  data: Told[N],
   at: Date,
 ): Promise<void> {
   // One journey to the database: this is part of every posting.

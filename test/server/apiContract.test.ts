@@ -315,6 +315,8 @@ describe('the API as documented', function () {
     'revokeToken 204': async () =>
       ask('revokeToken 204', { path: { token: await tokenMade(inOrg('/tokens')) } }),
     'listMembers 200': () => ask('listMembers 200'),
+    'removeMember 204': async () => ask('removeMember 204', { path: await newcomer() }),
+    'removeMember 409 last_admin': () => ask('removeMember 409 last_admin', { path: personOf('Ada') }),
     'setRole 204': async () => ask('setRole 204', { path: await newcomer(), body: { role: 'team_lead' } }),
     'setRole 409 last_admin': () =>
       ask('setRole 409 last_admin', { path: personOf('Ada'), body: { role: 'user' } }),

@@ -70,6 +70,85 @@ describe('the organisation', () => {
     assert.equal(admins.length, 1);
   });
 
+  it('T20 removes a person at once, from teams too, and keeps what they used', async () => {
+    const eve = await join(house, org, 'Eve', 'user');
+    const id = await team('Robots', eve);
+    await ask('PUT', `/members/${eve.id}/budget`, org.admin, { limit_ucr: 7, period: 'year' });
+    await house.post(`/v1/orgs/${org.id}/usage`, org.service, {
+      event_id: 'e1',
+      amount_ucr: 5,
+      user_id: eve.id,
+    });
+    const stream = await house.app.inject({
+      url: `/v1/orgs/${org.id}/events`,
+      headers: bearer(eve.token),
+      payloadAsStream: true,
+    });
+    const adas = await house.app.inject({
+      url: `/v1/orgs/${org.id}/events`,
+      headers: bearer(org.admin),
+      payloadAsStream: true,
+    });
+    assert.equal((await ask('DELETE', `/members/${eve.id}`, org.member)).statusCode, 403);
+    assert.equal((await ask('DELETE', `/members/${eve.id}`, org.admin)).statusCode, 204);
+    let heard = '';
+    for await (const chunk of stream.stream()) {
+      heard += chunk;
+    }
+    assert.ok(heard.endsWith('event: stream.closing\ndata: {"reason":"removed"}\n\n'), heard);
+    assert.equal(adas.raw.res.writableEnded, false, 'others go on listening');
+    adas.stream().destroy();
+    assert.equal((await ask('GET', '/balance', eve.token)).statusCode, 404);
+    const again = await ask('DELETE', `/members/${eve.id}`, org.admin);
+    assert.deepEqual([again.statusCode, again.json().code], [404, 'member_not_found']);
+    const teams = (await ask('GET', '/teams', org.admin)).json().data as Team[];
+    assert.equal(teams.find(each => each.id === id)?.members, 0);
+    const used = await house.database.query
+      .selectFrom('usage_events')
+      .select('amount_ucr')
+      .where('org_id', '=', org.id)
+      .where('user_id', '=', eve.id)
+      .execute();
+    assert.deepEqual(used, [{ amount_ucr: 5n }]);
+    const [removed] = (await audited()).filter(({ action }) => action === 'member.removed');
+    assert.deepEqual(
+      [removed?.actor.id, removed?.details],
+      [await idOf(org.admin), { member: eve.id, before: 'user', after: null }],
+    );
+    // Whoever comes back is not shut out by what was told before, nor told of it.
+    await join(house, org, 'Eve', 'user');
+    const back = await house.app.inject({
+      url: `/v1/orgs/${org.id}/events`,
+      headers: { ...bearer(eve.token), 'last-event-id': '1' },
+      payloadAsStream: true,
+    });
+    let resumed = '';
+    for await (const chunk of back.stream()) {
+      resumed += chunk;
+      if (resumed.lastIndexOf('balance.updated') > resumed.indexOf('balance.updated')) {
+        break;
+      }
+    }
+    assert.doesNotMatch(resumed, /member\.removed|stream\.closing/);
+  });
+
+  it('T20 removes neither the last admin nor a service, also when two admins remove each other at once', async () => {
+    const [ada, max] = [await idOf(org.admin), await idOf(org.member)];
+    const refused = await ask('DELETE', `/members/${ada}`, org.admin);
+    assert.deepEqual([refused.statusCode, refused.json().code], [409, 'last_admin']);
+    const service = `svc_${org.id.slice('org_'.length)}`;
+    assert.equal((await ask('DELETE', `/members/${service}`, org.admin)).statusCode, 404);
+    await ask('PUT', `/members/${max}/role`, org.admin, { role: 'admin' });
+    const both = await Promise.all([
+      ask('DELETE', `/members/${ada}`, org.member),
+      ask('DELETE', `/members/${max}`, org.admin),
+    ]);
+    const [done, other] = both.map(answer => answer.statusCode).sort();
+    assert.equal(done, 204);
+    // The second is the last admin, or is a member no longer when its request is looked at.
+    assert.ok(other === 404 || other === 409, `${other}`);
+  });
+
   it('does not count a service among its admins, and does not show it among its people', async () => {
     await house.database.query
       .updateTable('memberships')

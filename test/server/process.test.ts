@@ -231,4 +231,75 @@ describe('the program', function () {
     const wrong = await start({}, ['--port', '1']).ended();
     assert.equal(wrong.code, 2);
   });
+
+  describe('as a command', () => {
+    const done = (...args: string[]): Promise<Ended> =>
+      start({ DATA_DIR: join(directory, 'books'), LOG_LEVEL: 'silent' }, args).ended();
+
+    it('F70 migrates, twice, and grants to no role where there are none', async () => {
+      for (const { code, out, err } of [await done('migrate'), await done('migrate')]) {
+        assert.deepEqual([code, out.startsWith('The schema is up to date.')], [0, true], err);
+      }
+      const refused = await done('migrate', '--grant-to', 'serving');
+      assert.equal(refused.code, 2);
+      assert.match(refused.err, /--grant-to is for PostgreSQL/);
+    });
+
+    it('does what operators ask for on the embedded database, and gives it back', async () => {
+      const opened = await done('orgs', 'add', '--id', 'org_books', '--name', 'Books');
+      assert.deepEqual([opened.code, opened.out], [0, 'id org_books  name Books\n'], opened.err);
+      const given = await done(
+        'grants',
+        'add',
+        '--org',
+        'org_books',
+        '--credits',
+        '5',
+        '--id',
+        'g',
+        '--json',
+      );
+      assert.deepEqual([given.code, JSON.parse(given.out)], [0, { version: 1, duplicate: false }], given.err);
+    });
+
+    it('F71 verifies, and repairs what is kept beside the entries', async () => {
+      const inOrder = 'The books are in order: every balance is the sum of its entries.';
+      const { openEmbedded } = await import('../../server/src/database/database.ts');
+      const { sql } = await import('kysely');
+      assert.deepEqual((await done('verify')).out.trim(), inOrder);
+      const database = await openEmbedded(join(directory, 'books'));
+      await sql`alter table accounts disable trigger only_by_entries`.execute(database.query);
+      await sql`update accounts set balance_ucr = balance_ucr - 1 where kind = 'grant'`.execute(
+        database.query,
+      );
+      await sql`alter table accounts enable trigger only_by_entries`.execute(database.query);
+      await database.close();
+      const bad = await done('verify');
+      assert.equal(bad.code, 1);
+      assert.match(bad.out, /^org_books: account \S+ is 4999999, and should be 5000000\./);
+      const repaired = await done('verify', '--repair');
+      assert.deepEqual([repaired.code, repaired.out.trim().split('\n').at(-1)], [0, inOrder]);
+      assert.deepEqual([(await done('verify')).code], [0]);
+    });
+
+    for (const [name, args, sentence] of [
+      ['a command', ['orgs', 'burn'], 'There is no command "orgs burn": see --help.'],
+      ['an option', ['orgs', 'list', '--loud'], /'--loud'.* See --help\./],
+      ['an option of verify', ['verify', '--harder'], /'--harder'.* See --help\./],
+      ['a word too many', ['migrate', 'twice'], /'twice'.* See --help\./],
+      [
+        'a missing option',
+        ['tokens', 'add', '--org', 'org_books'],
+        '--name, --scopes must be given. See --help.',
+      ],
+      ['an unknown organisation', ['users', 'list', '--org', 'org_x'], /There is no organisation org_x/],
+    ] as const) {
+      it(`ends with 2 and a sentence for ${name}`, async () => {
+        const { code, out, err } = await done(...args);
+        assert.deepEqual([code, out], [2, '']);
+        assert.equal(err.trim().split('\n').length, 1, err);
+        assert.ok(typeof sentence === 'string' ? err.trim() === sentence : sentence.test(err), err);
+      });
+    }
+  });
 });

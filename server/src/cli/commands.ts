@@ -5,9 +5,11 @@ import { admit, type Principal } from '../access.ts';
 import { note } from '../audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
-import { AccessTokens, type Owner } from '../identity/tokens.ts';
+import { AccessTokens, grantable, type Owner } from '../identity/tokens.ts';
 import { newId } from '../ids.ts';
 import { Ledger } from '../ledger/ledger.ts';
+import { dismiss } from '../organisation/members.ts';
+import { RequestRefused } from '../problems.ts';
 import { CommandRefused, type OptionList, Options } from './options.ts';
 
 /** Told as it is with --json, else as lines of `name value`. */
@@ -153,6 +155,26 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       return { id: person.id, role };
     },
   },
+  'users remove': {
+    options: { org: 'needed', user: 'needed' },
+    usage: '--org ORG --user ID|EMAIL',
+    meaning: 'Ends a membership at once. What they used stays in the history. The last admin stays.',
+    async run({ database, clock }, options) {
+      const orgId = await organisation(database, options);
+      const { id } = await memberOf(database, orgId, options.text('user'));
+      await deed(database, orgId, async tx => {
+        // Looked up under the lock: another may have changed it since.
+        const { role } = await tx
+          .selectFrom('memberships')
+          .select('role')
+          .where('org_id', '=', orgId)
+          .where('principal_id', '=', id)
+          .executeTakeFirstOrThrow(() => new RequestRefused('member_not_found'));
+        await dismiss(tx, orgId, { id, role }, OPERATOR, clock());
+      });
+      return { id, removed: true };
+    },
+  },
   'tokens add': {
     options: { org: 'needed', name: 'needed', user: 'optional', scopes: 'needed', days: 'optional' },
     usage: '--org ORG --name NAME --scopes LIST [--user ID|EMAIL] [--days N]',
@@ -168,9 +190,13 @@ export const adminCommands: Readonly<Record<string, Command>> = {
         scopes: scopes.filter(scope => wanted.includes(scope)),
         expiresInDays: options.whole('days', 1, 366, 90),
       };
-      const unknown = wanted.find(scope => !order.scopes.some(each => each === scope));
-      if (unknown !== undefined) {
-        throw new CommandRefused(`--scopes must be of ${scopes.join(', ')}, not "${unknown}".`);
+      const holder = options.has('user') ? 'person' : 'service';
+      const known = order.scopes.filter(scope => grantable[holder].includes(scope));
+      const beyond = wanted.find(scope => !known.some(each => each === scope));
+      if (beyond !== undefined) {
+        throw new CommandRefused(
+          `--scopes of a ${holder} must be of ${grantable[holder].join(', ')}, not "${beyond}".`,
+        );
       }
       return options.has('user')
         ? tokens.issueToPerson(await memberOf(database, orgId, options.text('user')), order, OPERATOR)

@@ -6,6 +6,7 @@ import { note } from '../audit.ts';
 import type { Query, Tx } from '../database/database.ts';
 import type { Role } from '../database/tables.ts';
 import { takeTurn } from '../ledger/ledger.ts';
+import { tell } from '../outbox.ts';
 import { RequestRefused } from '../problems.ts';
 
 /** Highest first. A service has no place among people. */
@@ -79,7 +80,7 @@ export async function findPerson(tx: Query | Tx, member: Member, principalId: st
 export const isAbove = (member: Member, person: Person): boolean =>
   member.role === 'admin' || rank[member.role] < rank[person.role];
 
-/** @throws {RequestRefused} last_admin: somebody has to be left who can undo this. */
+/** @throws {RequestRefused} last_admin */
 export async function changeRole(
   tx: Tx,
   member: Member,
@@ -94,17 +95,7 @@ export async function changeRole(
     return;
   }
   if (before === 'admin') {
-    const { count } = await tx
-      .selectFrom('memberships')
-      .innerJoin('principals', 'principals.principal_id', 'memberships.principal_id')
-      .select(({ fn }) => fn.countAll<bigint>().as('count'))
-      .where('org_id', '=', orgId)
-      .where('role', '=', 'admin')
-      .where('kind', '=', 'person')
-      .executeTakeFirstOrThrow();
-    if (count <= 1n) {
-      throw new RequestRefused('last_admin');
-    }
+    await checkOtherAdmin(tx, orgId);
   }
   await tx
     .updateTable('memberships')
@@ -114,4 +105,48 @@ export async function changeRole(
     .execute();
   const details = { member: id, before, after: role };
   await note(tx, orgId, { action: 'member.role_changed', actor: member.principal.id, details }, at);
+}
+
+/** @throws {RequestRefused} member_not_found, last_admin */
+export async function removeMember(tx: Tx, member: Member, principalId: string, at: Date): Promise<void> {
+  const { orgId, principal } = member;
+  await takeTurn(tx, orgId);
+  await dismiss(tx, orgId, await findPerson(tx, member, principalId), principal.id, at);
+}
+
+/**
+ * Ends a membership, and with it places in teams and the budget. What the person used stays in the history, and so does
+ * the account, which may belong to other organisations. The caller holds the organisation's lock.
+ *
+ * @throws {RequestRefused} last_admin
+ */
+export async function dismiss(
+  tx: Tx,
+  orgId: string,
+  { id, role }: Pick<Person, 'id' | 'role'>,
+  actor: string,
+  at: Date,
+): Promise<void> {
+  if (role === 'admin') {
+    await checkOtherAdmin(tx, orgId);
+  }
+  await tx.deleteFrom('memberships').where('org_id', '=', orgId).where('principal_id', '=', id).execute();
+  const details = { member: id, before: role, after: null };
+  await note(tx, orgId, { action: 'member.removed', actor, details }, at);
+  await tell(tx, orgId, 'member.removed', { id }, at);
+}
+
+/** Somebody has to be left who can undo it. */
+async function checkOtherAdmin(tx: Tx, orgId: string): Promise<void> {
+  const { count } = await tx
+    .selectFrom('memberships')
+    .innerJoin('principals', 'principals.principal_id', 'memberships.principal_id')
+    .select(({ fn }) => fn.countAll<bigint>().as('count'))
+    .where('org_id', '=', orgId)
+    .where('role', '=', 'admin')
+    .where('kind', '=', 'person')
+    .executeTakeFirstOrThrow();
+  if (count <= 1n) {
+    throw new RequestRefused('last_admin');
+  }
 }

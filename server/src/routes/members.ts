@@ -6,7 +6,7 @@ import type { Access } from '../access.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import { liftBudget, setBudget } from '../organisation/budgets.ts';
-import { changeRole, listMembers } from '../organisation/members.ts';
+import { changeRole, listMembers, removeMember } from '../organisation/members.ts';
 import { changeProblems, done, needsToken, pageOf, problems, rowsOf } from './answers.ts';
 import { OrgParams } from './balance.ts';
 
@@ -51,6 +51,36 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
     async ({ member, query }, reply) => {
       reply.header('cache-control', 'private, no-store');
       return listMembers(database.query, member, rowsOf(query), query.cursor);
+    },
+  );
+
+  app.delete(
+    '/v1/orgs/:org/members/:member',
+    {
+      onRequest: access.allow('change_roles'),
+      schema: {
+        operationId: 'removeMember',
+        summary: 'Remove a person from the organisation (admins)',
+        description:
+          'Counts at once, for open event streams too. What the person used stays in the history. The last admin stays.',
+        ...needsToken,
+        params: MemberParams,
+        response: {
+          204: done,
+          ...problems(
+            'unauthenticated',
+            'insufficient_role',
+            'insufficient_scope',
+            'org_not_found',
+            'member_not_found',
+            'last_admin',
+          ),
+        },
+      },
+    },
+    async ({ member, params }, reply) => {
+      await database.transaction(tx => removeMember(tx, member, params.member, clock()));
+      return reply.status(204).send();
     },
   );
 
