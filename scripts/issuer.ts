@@ -132,12 +132,12 @@ async function createProvider(url: string, pagesUrl: string, options: IssuerOpti
         enabled: true,
         userCodeInputSource: async (context: Context, form: string, _out: unknown, error?: Error) => {
           const sentence = error
-            ? 'That code is not known, or no longer. Try again.'
-            : 'Enter the code that your editor shows.';
+            ? '<p class="fault" role="alert">That code is not known, or no longer. Try again.</p>'
+            : '<p>Enter the code that your editor shows.</p>';
           show(
             context,
             'Sign in with a code',
-            `<p>${sentence}</p>${form}<button form="op.deviceInputForm">Continue</button>`,
+            `${sentence}${form}<button form="op.deviceInputForm">Continue</button>`,
           );
         },
         userCodeConfirmSource: async (
