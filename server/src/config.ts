@@ -205,6 +205,9 @@ const NEVER_A_RETURN_SCHEME = [
   'view-source',
 ];
 
+/** An address as it may be repeated: a password in it is no part of what is said or logged. */
+const withoutUser = (address: string): string => address.replace(/\/\/.*@/s, '//…@');
+
 /** @throws {ConfigFaults} naming all that is wrong. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const faults: string[] = [];
@@ -236,9 +239,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const origin = (name: string, value: string): URL | undefined => {
     const url = URL.parse(value);
     if (!url || !isSecureOrLoopback(url)) {
-      faults.push(`${name} must be an https address, or http on loopback, not "${value}".`);
+      faults.push(`${name} must be an https address, or http on loopback, not "${withoutUser(value)}".`);
     } else if (url.pathname !== '/' || url.search || url.hash || url.username || url.password) {
-      faults.push(`${name} must be an origin alone, without path, query or user, not "${value}".`);
+      faults.push(
+        `${name} must be an origin alone, without path, query or user, not "${withoutUser(value)}".`,
+      );
     } else {
       return url;
     }
@@ -331,7 +336,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     const url = URL.parse(issuer);
     if (!url || !isSecureOrLoopback(url) || url.search || url.hash || url.username || url.password) {
       faults.push(
-        `OIDC_ISSUERS must be https addresses, or http on loopback, without query or user, not "${issuer}".`,
+        `OIDC_ISSUERS must be https addresses, or http on loopback, without query or user, not "${withoutUser(issuer)}".`,
       );
     }
   }

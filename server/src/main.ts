@@ -15,7 +15,7 @@ import { SchemaBroken } from './database/schema.ts';
 import {
   type Drift,
   frozenOrganisations,
-  isOfProjection,
+  isMendable,
   repairProjection,
   verifyLedger,
 } from './ledger/verify.ts';
@@ -94,9 +94,9 @@ async function verify(options: Options, config: Config): Promise<void> {
   }
 }
 
-/** What is still wrong after the balances were rebuilt, of each organisation that is frozen or has wrong balances. */
+/** What is still wrong after all that can be was rebuilt, of each organisation that is frozen or has wrong figures. */
 async function repaired(database: Database, found: readonly Drift[]): Promise<readonly Drift[]> {
-  const broken = found.filter(isOfProjection).map(({ orgId }) => orgId);
+  const broken = found.filter(isMendable).map(({ orgId }) => orgId);
   for (const orgId of new Set([...broken, ...(await frozenOrganisations(database.query))])) {
     await repairProjection(database, orgId);
     console.log(`${orgId}: its balances are rebuilt from its entries, and its ledger is open again.`);

@@ -90,6 +90,24 @@ describe('the configuration', () => {
       assert.equal(faultsOf(environment).length, 1, faultsOf(environment).join('\n')));
   }
 
+  it('T5 repeats no secret in what it says of a fault', () => {
+    const secret = 'open-sesame';
+    const faults = faultsOf({
+      PUBLIC_URL: `https://ada:${secret}@credits.example`,
+      STRIPE_API_URL: `ftp://ada:${secret}@stripe.example`,
+      CORS_ORIGINS: `https://ada:${secret}@a.example,http://ada:p@${secret}@b.example`,
+      OIDC_ISSUERS: `https://ada:${secret}@id.example`,
+      OIDC_CLIENT_ID: 'editor',
+      STRIPE_SECRET_KEY: `pk_live_${secret}`,
+      STRIPE_WEBHOOK_SECRETS: secret,
+      METRICS_TOKEN: secret,
+      DATABASE_URL: `mysql://ada:${secret}@db/credits`,
+    });
+    assert.equal(faults.length, 9, faults.join('\n'));
+    assert.doesNotMatch(faults.join('\n'), /open-sesame/);
+    assert.match(faults.join('\n'), /PUBLIC_URL must be .*credits\.example/);
+  });
+
   it('takes Stripe in test mode and live, and a stand-in in the sandbox', () => {
     assert.equal(readConfig(stripe).payments?.mode, 'test');
     assert.equal(readConfig({ ...stripe, STRIPE_SECRET_KEY: 'rk_live_abc' }).payments?.mode, 'live');

@@ -74,6 +74,52 @@ describe('a ledger that differs from its entries', () => {
     assert.match((await house.get('/metrics', 'metrics-of-the-tests')).body, /^credits_ledgers_frozen 0$/m);
   });
 
+  it('F71 that counts usage wrongly is found and mended, and freezes nobody', async () => {
+    const max = `usr_Max_${org.id.slice('org_'.length)}`;
+    const spend = (event_id: string, user_id?: string) =>
+      service('/usage', { event_id, amount_ucr: 1_000, ...(user_id && { user_id }) });
+    await spend('before', max);
+    const limit = await house.app.inject({
+      method: 'PUT',
+      url: `/v1/orgs/${org.id}/members/${max}/budget`,
+      headers: bearer(org.admin),
+      payload: { limit_ucr: 5_000, period: 'month' },
+    });
+    assert.equal(limit.statusCode, 200, limit.body);
+    await spend('after', max);
+    await spend('nobody’s');
+    const drifts = () => verifyLedger(house.database.query, org.id);
+    assert.deepEqual(await drifts(), []);
+
+    const { query } = house.database;
+    const day = house.clock.now().toISOString().slice(0, 10);
+    await query.deleteFrom('usage_days').where('org_id', '=', org.id).where('user_id', '=', max).execute();
+    await query.updateTable('usage_days').set({ used_ucr: 1n }).where('org_id', '=', org.id).execute();
+    const { budget_id } = await query
+      .updateTable('budgets')
+      .set({ used_ucr: 9n })
+      .where('org_id', '=', org.id)
+      .returning('budget_id')
+      .executeTakeFirstOrThrow();
+    const found = (await drifts()).map(each => [each.where, each.expected, each.found]);
+    assert.deepEqual(found, [
+      [`budget ${budget_id}`, 2_000n, 9n],
+      [`usage of ${day}`, 3_000n, 1n],
+      [`usage of ${day} by ${max}`, 2_000n, 0n],
+    ]);
+    await check();
+    assert.equal((await spend('meanwhile', max)).statusCode, 200);
+    assert.deepEqual(await repairProjection(house.database, org.id), []);
+    assert.deepEqual(await drifts(), []);
+    await check();
+    const budget = await query
+      .selectFrom('budgets')
+      .select('used_ucr')
+      .where('budget_id', '=', budget_id)
+      .execute();
+    assert.deepEqual(budget, [{ used_ucr: 3_000n }]);
+  });
+
   it('F71 is not bought for, used from, held from or granted to, and is again when it is repaired', async () => {
     assert.equal((await hold('before')).statusCode, 200);
     await corrupt();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { mock } from 'node:test';
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { paths, scopes } from '../../protocol/api.ts';
 import { newSecret } from '../../server/src/ids.ts';
@@ -19,6 +20,8 @@ class Provider {
   /** Changes what it says of itself. */
   metadata: object = {};
   isDown = false as boolean;
+  /** What its key is called. */
+  kid = 'one';
 
   private constructor(server: Server, keys: Keys) {
     this.#server = server;
@@ -27,7 +30,7 @@ class Provider {
 
   static async start(): Promise<Provider> {
     const keys = await generateKeyPair('RS256', { extractable: true });
-    const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'RS256', use: 'sig' };
+    const jwk = { ...(await exportJWK(keys.publicKey)), alg: 'RS256', use: 'sig' };
     const server = createServer();
     const provider = new Provider(server, keys);
     server.on('request', (request, response) => {
@@ -35,7 +38,7 @@ class Provider {
       provider.asked[isMetadata ? 'metadata' : 'keys']++;
       const body = isMetadata
         ? { issuer: provider.url, jwks_uri: `${provider.url}/keys`, ...provider.metadata }
-        : { keys: [jwk] };
+        : { keys: [{ ...jwk, kid: provider.kid }] };
       response.writeHead(provider.isDown ? 500 : 200, { 'content-type': 'application/json' });
       response.end(JSON.stringify(body));
     });
@@ -268,6 +271,31 @@ describe('an identity provider’s token', () => {
         }
       });
     }
+
+    it('goes on with keys that are known, answers 503 for others, and finds a new one when it is back', async () => {
+      const own = await Provider.start();
+      const other = await House.build({ environment: environmentOf(own), clock: house.clock });
+      try {
+        const status = async (kid: string) => {
+          const signed = await token({ claims: { iss: own.url }, head: { kid }, key: own.keys.privateKey });
+          return (await other.get(paths.me(), signed)).statusCode;
+        };
+        assert.equal(await status('one'), 200);
+        own.isDown = true;
+        // Past the pause in which a key that the provider did not have is not asked for again.
+        mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 });
+        assert.deepEqual([await status('one'), await status('two'), await status('one')], [200, 503, 200]);
+        own.isDown = false;
+        assert.equal(await status('two'), 401, 'known not to be among its keys');
+        own.kid = 'two';
+        mock.timers.setTime(Date.now() + 31_000);
+        assert.deepEqual([await status('two'), await status('one')], [200, 401], 'the key was rotated');
+      } finally {
+        mock.timers.reset();
+        await other.close();
+        await own.stop();
+      }
+    });
 
     it('leaves tokens of this server as they are', async () => {
       const other = await House.build({

@@ -1,4 +1,4 @@
-// Recomputes every balance from the entries and reports where the projection or the books differ (F71). An organisation
+// Recomputes every balance from the entries, and usage from its events, and reports where the projection or the books differ (F71). An organisation
 // whose kept balances are wrong is frozen: read from its entries, nothing posted, until its balances are rebuilt.
 import { sql } from 'kysely';
 import type { Database, Query } from '../database/database.ts';
@@ -12,13 +12,32 @@ export interface Drift {
   readonly found: bigint;
 }
 
-/** It is in what is kept beside the entries, so the entries say what is right. */
+/** It is in a balance that is kept beside the entries, so the entries say what is right. */
 export const isOfProjection = ({ where }: Drift): boolean => where.startsWith('account ');
+
+/** It is in anything kept beside what was posted: balances, and the usage that budgets and analytics are read from. */
+export const isMendable = (drift: Drift): boolean =>
+  isOfProjection(drift) || /^(usage|budget) /.test(drift.where);
+
+/** Two tables for a `with`: what was used by day and person, by its events, and the same as `usage_days` keeps it. */
+const usageByEvents = (orgId: string | null) => sql`
+  used as materialized (
+    select org_id, user_id, (created_at at time zone 'UTC')::date as day, sum(amount_ucr) as used_ucr
+    from usage_events where ${orgId}::text is null or org_id = ${orgId} group by 1, 2, 3
+  ), used_days as (
+    select org_id, '' as user_id, day, sum(used_ucr)::bigint as used_ucr from used group by 1, 3
+    union all
+    select org_id, user_id, day, used_ucr::bigint from used where user_id is not null
+  )`;
+
+/** Of a person's budget. A team's depends on who was in it when, which is not kept. */
+const usedOfBudget = sql`coalesce((select sum(u.used_ucr) from used u where u.org_id = b.org_id
+  and u.user_id = b.principal_id and u.day >= (b.period_start at time zone 'UTC')::date), 0)::bigint`;
 
 /** Of one organisation, or of all. */
 export async function verifyLedger(query: Query, orgId: string | null = null): Promise<Drift[]> {
   const { rows } = await sql<Drift>`
-    with drifts as (
+    with ${usageByEvents(orgId)}, drifts as (
       select a.org_id, 'account ' || a.account_id as place,
         coalesce(sum(e.amount_ucr), 0)::bigint as expected, a.balance_ucr as found
       from accounts a left join ledger_entries e on e.org_id = a.org_id and e.account_id = a.account_id
@@ -48,6 +67,17 @@ export async function verifyLedger(query: Query, orgId: string | null = null): P
           where e.org_id = a.org_id and e.account_id = a.account_id) sums on true
       where a.kind = 'hold' and a.account_id like 'hold:%' and (${orgId}::text is null or a.org_id = ${orgId})
         and coalesce(open.held, 0) <> coalesce(sums.held, 0)
+      union all
+      select org_id, 'usage of ' || day || case user_id when '' then '' else ' by ' || user_id end,
+        coalesce(u.used_ucr, 0), coalesce(d.used_ucr, 0)
+      from used_days u full join (
+        select * from usage_days where ${orgId}::text is null or org_id = ${orgId}) d using (org_id, user_id, day)
+      where coalesce(u.used_ucr, 0) <> coalesce(d.used_ucr, 0)
+      union all
+      select org_id, 'budget ' || budget_id, expected, used_ucr
+      from (select b.*, ${usedOfBudget} as expected from budgets b
+        where b.principal_id is not null and (${orgId}::text is null or b.org_id = ${orgId})) limits
+      where expected <> used_ucr
     )
     select org_id as "orgId", place as "where", expected, found from drifts order by 1, 2`.execute(query);
   return rows;
@@ -64,7 +94,7 @@ export function freeze(database: Database, orgId: string, at: Date): Promise<voi
 }
 
 /**
- * Rebuilds the balances of an organisation from its entries and opens its gate. What remains wrong (entries that do not
+ * Rebuilds the balances of an organisation from its entries, and what was used from its events, and opens its gate. What remains wrong (entries that do not
  * sum to zero, holds that differ) is answered, and is a person's to explain. Needs the owner of the tables: the rule
  * that balances change by entries only is lifted for this one transaction.
  */
@@ -77,6 +107,15 @@ export function repairProjection(database: Database, orgId: string): Promise<Dri
         where e.org_id = a.org_id and e.account_id = a.account_id), 0)
       where a.org_id = ${orgId}`.execute(tx);
     await sql`alter table accounts enable trigger only_by_entries`.execute(tx);
+    await tx.deleteFrom('usage_days').where('org_id', '=', orgId).execute();
+    await sql`
+      with ${usageByEvents(orgId)}
+      insert into usage_days (org_id, user_id, day, used_ucr) select org_id, user_id, day, used_ucr from used_days
+      `.execute(tx);
+    await sql`
+      with ${usageByEvents(orgId)}
+      update budgets b set used_ucr = ${usedOfBudget} where b.org_id = ${orgId} and b.principal_id is not null
+      `.execute(tx);
     await tx.updateTable('organisations').set({ drift_found_at: null }).where('org_id', '=', orgId).execute();
     return verifyLedger(tx, orgId);
   });
