@@ -28,7 +28,12 @@ export function describeField(
   invalid: boolean,
 ): void {
   const field = element as TextField | undefined;
-  if (!field?.control) {
+  if (!field) {
+    return;
+  }
+  if (!field.isConnected) {
+    // The toolkit names it when it is connected, which comes first.
+    queueMicrotask(() => field.isConnected && describeField(field, label, hint, invalid));
     return;
   }
   field.setAttribute('aria-label', label);
