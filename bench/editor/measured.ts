@@ -3,6 +3,9 @@
 /** Names the file that the suite writes. */
 export const resultFileVariable = 'CREDITS_BENCH_RESULT';
 
+/** Holds a sign-in as the extension keeps it, for the rounds that are signed in. */
+export const signInVariable = 'CREDITS_BENCH_SIGN_IN';
+
 export interface MeasuredOnce {
   readonly requireMs: number;
   readonly activateMs: number;
@@ -13,6 +16,7 @@ export interface MeasuredOnce {
 export interface Measured {
   readonly empty: readonly MeasuredOnce[];
   readonly ours: readonly MeasuredOnce[];
+  readonly signedIn: readonly MeasuredOnce[];
   readonly cycles: {
     readonly count: number;
     readonly handlesBefore: number;

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { EventEmitter, type ExtensionContext, ExtensionMode, extensions, type Memento, Uri } from 'vscode';
-import { type Measured, type MeasuredOnce, resultFileVariable } from './measured.ts';
+import { type Measured, type MeasuredOnce, resultFileVariable, signInVariable } from './measured.ts';
 
 interface Entry {
   activate(context: ExtensionContext): unknown;
@@ -19,6 +19,8 @@ const rounds = 9;
 const cycles = 100;
 /** For what an extension does after activation: reads, first paint, listeners. */
 const restMs = 300;
+/** For a first balance and its stream besides. */
+const signedInRestMs = 1_500;
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
@@ -29,30 +31,37 @@ const load = createRequire(join(home, 'suite.cjs'));
 export async function run(): Promise<void> {
   const empty: MeasuredOnce[] = [];
   const ours: MeasuredOnce[] = [];
+  const signedIn: MeasuredOnce[] = [];
+  const signIn = process.env[signInVariable];
   for (let round = -1; round < rounds; round++) {
-    const [one, other] = [await once('dist/empty.cjs'), await once('dist/extension.cjs')];
+    const [one, other, third] = [
+      await once('dist/empty.cjs'),
+      await once('dist/extension.cjs'),
+      await once('dist/extension.cjs', signIn),
+    ];
     // The first round warms up.
     if (round >= 0) {
       empty.push(one);
       ours.push(other);
+      signedIn.push(third);
     }
   }
-  const measured: Measured = { empty, ours, cycles: await cycle() };
+  const measured: Measured = { empty, ours, signedIn, cycles: await cycle() };
   const file = process.env[resultFileVariable];
   if (!file) throw new Error(`${resultFileVariable} names no file.`);
   writeFileSync(file, JSON.stringify(measured));
 }
 
-async function once(entry: string): Promise<MeasuredOnce> {
+async function once(entry: string, signIn?: string): Promise<MeasuredOnce> {
   const before = await heapMb();
   const started = performance.now();
   const loaded = loadAnew(entry);
   const required = performance.now();
-  const context = newContext();
+  const context = newContext(signIn);
   const ready = performance.now();
   loaded.activate(context.of);
   const activated = performance.now();
-  await pause(restMs);
+  await pause(signIn === undefined ? restMs : signedInRestMs);
   const after = await heapMb();
   await context.end(loaded);
   return { requireMs: required - started, activateMs: activated - ready, heapMb: after - before };
@@ -106,15 +115,15 @@ async function handles(): Promise<number> {
   return least;
 }
 
-/** What a host hands to activate(): empty memory, no secrets. */
-function newContext(): { of: ExtensionContext; end: (entry: Entry) => Promise<void> } {
+/** What a host hands to activate(): empty memory, and no secret but a kept sign-in where one is given. */
+function newContext(signIn?: string): { of: ExtensionContext; end: (entry: Entry) => Promise<void> } {
   const folder = mkdtempSync(join(tmpdir(), 'bench-context-'));
   const storage = join(folder, 'storage');
   mkdirSync(storage);
   const own = extensions.all.find(({ extensionPath }) => extensionPath === home);
   const changed = new EventEmitter<never>();
   const secrets = {
-    get: async () => undefined,
+    get: async (key: string) => (key === 'credits.signIn.v1' ? signIn : undefined),
     store: async () => {},
     delete: async () => {},
     keys: async () => [],
