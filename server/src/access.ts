@@ -4,17 +4,10 @@ import { type Scope, scopes } from '../../protocol/api.ts';
 import { type Clock, MINUTE_MS } from './clock.ts';
 import type { Database, Query, Tx } from './database/database.ts';
 import type { Role } from './database/tables.ts';
-import { personOf } from './identity/people.ts';
+import { type Principal, personOf } from './identity/people.ts';
 import type { IdentityProviders } from './identity/provider.ts';
 import { hashOf } from './ids.ts';
 import { RequestRefused } from './problems.ts';
-
-export interface Principal {
-  readonly id: string;
-  readonly kind: 'person' | 'service';
-  readonly name: string;
-  readonly email: string | null;
-}
 
 /** A principal in one organisation, with the role it has there at this moment. */
 export interface Member {

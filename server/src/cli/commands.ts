@@ -1,10 +1,11 @@
 // What operators do by hand: organisations, people, tokens, credits. Each command is one transaction, noted in the audit log.
 import { scopes } from '../../../protocol/api.ts';
 import { UCR_PER_CREDIT } from '../../../protocol/units.ts';
-import { admit, type Principal } from '../access.ts';
+import { admit } from '../access.ts';
 import { note } from '../audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
+import type { Principal } from '../identity/people.ts';
 import { AccessTokens, grantable, type Owner } from '../identity/tokens.ts';
 import { newId } from '../ids.ts';
 import { Ledger } from '../ledger/ledger.ts';

@@ -1,10 +1,17 @@
 // Who somebody is here whom an identity provider has vouched for.
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Principal } from '../access.ts';
 import { noteEverywhere } from '../audit.ts';
 import type { Database } from '../database/database.ts';
 import type { Identity } from './provider.ts';
+
+/** Somebody, or a program, that asks. */
+export interface Principal {
+  readonly id: string;
+  readonly kind: 'person' | 'service';
+  readonly name: string;
+  readonly email: string | null;
+}
 
 /**
  * The person of this subject. At the first sign-in the one with the verified e-mail address becomes it; later only the

@@ -1,11 +1,11 @@
 // This server's own access tokens: shown once, kept as a hash, for some things, for some time.
 import type { AccessToken, NewAccessToken, Scope } from '../../../protocol/api.ts';
-import type { Principal } from '../access.ts';
 import { noteEverywhere } from '../audit.ts';
 import { type Clock, HOUR_MS } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
 import { hashOf, newId, newSecret } from '../ids.ts';
 import { RequestRefused } from '../problems.ts';
+import type { Principal } from './people.ts';
 
 export interface TokenOrder {
   readonly name: string;
