@@ -167,6 +167,8 @@ export function activate(context: ExtensionContext): CreditsApi {
     }),
   );
 
+  // Somebody else, or another organisation, before a panel that stays in sight.
+  own(session.onDidChange(() => panel.isVisible && void atTheEdge(() => records.look(), log)));
   own(checkout.onDidSettle(() => panel.isVisible && void atTheEdge(() => records.refreshPayments(), log)));
   const billing = new Billing({
     sessions: session,

@@ -25,7 +25,7 @@ const SKEW_S = 60;
 const POLL_MS = seconds(5);
 
 /** What this extension does for its person; the server's role limits it further. */
-const wanted: readonly Scope[] = ['credits:read', 'credits:history', 'credits:purchase'];
+const wanted: readonly Scope[] = ['credits:read', 'credits:history', 'credits:purchase', 'credits:manage'];
 
 /** What other extensions may have. */
 export const READ_ONLY: Scope = 'credits:read';
