@@ -36,7 +36,10 @@ describe('signing in with a code', () => {
   it('asks for what is needed, with PKCE, for this server only', async () => {
     const { url, state } = await (await open()).begin(REDIRECT);
     const asked = new URL(url).searchParams;
-    equal(asked.get('scope'), 'openid offline_access credits:read credits:history credits:purchase credits:manage');
+    equal(
+      asked.get('scope'),
+      'openid offline_access credits:read credits:history credits:purchase credits:manage',
+    );
     equal(asked.get('code_challenge_method'), 'S256');
     equal(asked.get('resource'), SERVER);
     equal(asked.get('redirect_uri'), REDIRECT);
