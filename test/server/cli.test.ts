@@ -113,19 +113,22 @@ describe('an operator’s command', () => {
     assert.deepEqual(await noted('user.added'), []);
   });
 
-  it('gives a person another role, which counts from the next request on', async () => {
+  it('gives a person another role, which counts from the next request on, and leaves the last admin', async () => {
     const max = await idOf(org.member);
     assert.equal((await house.get(`/v1/orgs/${org.id}/settings`, org.member)).statusCode, 403);
     await run(`users role --org ${org.id} --user ${max} --role admin`);
     assert.equal((await house.get(`/v1/orgs/${org.id}/settings`, org.member)).statusCode, 200);
-    assert.deepEqual(await noted('user.role_changed'), [
-      { actor: 'operator', details: { user_id: max, role: 'admin' } },
+    assert.deepEqual(await noted('member.role_changed'), [
+      { actor: 'operator', details: { member: max, before: 'user', after: 'admin' } },
     ]);
     const other = await join(house, await house.org(), 'Eve', 'user');
     assert.match(
       await refusal(`users role --org ${org.id} --user ${other.id} --role admin`),
       /is no member of/,
     );
+    const demote = (user: string) => `users role --org ${org.id} --user ${user} --role user`;
+    await run(demote(max));
+    assert.match(await refusal(demote(await idOf(org.admin))), /always has an admin/);
   });
 
   it('removes a person at once, and neither the last admin nor a stranger', async () => {

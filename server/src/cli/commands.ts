@@ -5,11 +5,12 @@ import { admit } from '../access.ts';
 import { note } from '../audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
+import type { Role } from '../database/tables.ts';
 import type { Principal } from '../identity/people.ts';
 import { AccessTokens, grantable, type Owner } from '../identity/tokens.ts';
 import { newId } from '../ids.ts';
 import { Ledger } from '../ledger/ledger.ts';
-import { dismiss } from '../organisation/members.ts';
+import { appoint, dismiss } from '../organisation/members.ts';
 import { RequestRefused } from '../problems.ts';
 import { CommandRefused, type OptionList, Options } from './options.ts';
 
@@ -138,22 +139,16 @@ export const adminCommands: Readonly<Record<string, Command>> = {
   'users role': {
     options: { org: 'needed', user: 'needed', role: 'needed' },
     usage: '--org ORG --user ID|EMAIL --role ROLE',
-    meaning: 'Changes what somebody may do; it counts from their next request.',
+    meaning: 'Changes what somebody may do; it counts from their next request. The last admin stays one.',
     async run({ database, clock }, options) {
       const orgId = await organisation(database, options);
-      const person = await memberOf(database, orgId, options.text('user'));
+      const { id } = await memberOf(database, orgId, options.text('user'));
       const role = options.oneOf('role', personRoles);
       await deed(database, orgId, async tx => {
-        await tx
-          .updateTable('memberships')
-          .set({ role })
-          .where('org_id', '=', orgId)
-          .where('principal_id', '=', person.id)
-          .execute();
-        const details = { user_id: person.id, role };
-        await note(tx, orgId, { action: 'user.role_changed', actor: OPERATOR, details }, clock());
+        const person = { id, role: await roleOf(tx, orgId, id) };
+        await appoint(tx, orgId, person, role, OPERATOR, clock());
       });
-      return { id: person.id, role };
+      return { id, role };
     },
   },
   'users remove': {
@@ -164,13 +159,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       const orgId = await organisation(database, options);
       const { id } = await memberOf(database, orgId, options.text('user'));
       await deed(database, orgId, async tx => {
-        // Looked up under the lock: another may have changed it since.
-        const { role } = await tx
-          .selectFrom('memberships')
-          .select('role')
-          .where('org_id', '=', orgId)
-          .where('principal_id', '=', id)
-          .executeTakeFirstOrThrow(() => new RequestRefused('member_not_found'));
+        const role = await roleOf(tx, orgId, id);
         await dismiss(tx, orgId, { id, role }, OPERATOR, clock());
       });
       return { id, removed: true };
@@ -382,6 +371,17 @@ async function memberOf(database: Database, orgId: string, user: string): Promis
     throw new CommandRefused(`${user} is no member of ${orgId}: users list names them all.`);
   }
   return person;
+}
+
+/** Looked up under the organisation's lock: another may have changed it since the member was found. */
+async function roleOf(tx: Tx, orgId: string, userId: string): Promise<Role> {
+  const { role } = await tx
+    .selectFrom('memberships')
+    .select('role')
+    .where('org_id', '=', orgId)
+    .where('principal_id', '=', userId)
+    .executeTakeFirstOrThrow(() => new RequestRefused('member_not_found'));
+  return role;
 }
 
 function people({ query }: Database) {

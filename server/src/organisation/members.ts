@@ -80,7 +80,7 @@ export async function findPerson(tx: Query | Tx, member: Member, principalId: st
 export const isAbove = (member: Member, person: Person): boolean =>
   member.role === 'admin' || rank[member.role] < rank[person.role];
 
-/** @throws {RequestRefused} last_admin */
+/** @throws {RequestRefused} member_not_found, last_admin */
 export async function changeRole(
   tx: Tx,
   member: Member,
@@ -88,9 +88,24 @@ export async function changeRole(
   role: SetRole['role'],
   at: Date,
 ): Promise<void> {
-  const { orgId } = member;
+  const { orgId, principal } = member;
   await takeTurn(tx, orgId);
-  const { id, role: before } = await findPerson(tx, member, principalId);
+  await appoint(tx, orgId, await findPerson(tx, member, principalId), role, principal.id, at);
+}
+
+/**
+ * Gives somebody another role. The caller holds the organisation's lock.
+ *
+ * @throws {RequestRefused} last_admin
+ */
+export async function appoint(
+  tx: Tx,
+  orgId: string,
+  { id, role: before }: Pick<Person, 'id' | 'role'>,
+  role: SetRole['role'],
+  actor: string,
+  at: Date,
+): Promise<void> {
   if (before === role) {
     return;
   }
@@ -104,7 +119,7 @@ export async function changeRole(
     .where('principal_id', '=', id)
     .execute();
   const details = { member: id, before, after: role };
-  await note(tx, orgId, { action: 'member.role_changed', actor: member.principal.id, details }, at);
+  await note(tx, orgId, { action: 'member.role_changed', actor, details }, at);
 }
 
 /** @throws {RequestRefused} member_not_found, last_admin */
