@@ -22,7 +22,13 @@ import { editorVersions } from '../scripts/support/editorHost.ts';
 import { inRoot, out, root } from '../scripts/support/places.ts';
 import { startProgram } from '../scripts/support/processes.ts';
 import { readOneOf, readOptions, runScript } from '../scripts/support/script.ts';
-import { type Measured, type MeasuredOnce, resultFileVariable, signInVariable } from './editor/measured.ts';
+import {
+  type Kept,
+  keptVariable,
+  type Measured,
+  type MeasuredOnce,
+  resultFileVariable,
+} from './editor/measured.ts';
 import { isMet, median, type Row, readResults, show, writeResults } from './support/table.ts';
 
 /** Rows that other benches write; they join the table when they are there. */
@@ -84,7 +90,10 @@ async function measureIn(version: (typeof editorVersions)[number]): Promise<Meas
       vscodeExecutablePath: editor.program,
       extensionDevelopmentPath: extension,
       extensionTestsPath: join(extension, 'suite.cjs'),
-      extensionTestsEnv: { [resultFileVariable]: file, [signInVariable]: signInAt(sandbox) },
+      extensionTestsEnv: {
+        [resultFileVariable]: file,
+        [keptVariable]: JSON.stringify(await keptOf(sandbox)),
+      },
       launchArgs: [
         `--user-data-dir=${join(profile, 'user')}`,
         `--extensions-dir=${join(profile, 'extensions')}`,
@@ -97,10 +106,17 @@ async function measureIn(version: (typeof editorVersions)[number]): Promise<Meas
   }
 }
 
-function signInAt({ serverUrl, tokens }: Sandbox): string {
+/** What an editor has kept in which the admin signed in. */
+async function keptOf({ serverUrl, tokens }: Sandbox): Promise<Kept> {
   const { id: personId, name: personName } = people.admin;
   const account = { serverUrl, personId, personName, orgId, orgName: 'Acme', role: 'admin' };
-  return JSON.stringify({ account, token: tokens.admin });
+  const answer = await fetch(`${serverUrl}/v1/orgs/${orgId}/balance`, {
+    headers: { authorization: `Bearer ${tokens.admin}` },
+  });
+  return {
+    signIn: JSON.stringify({ account, token: tokens.admin }),
+    balance: { account, snapshot: await answer.json(), savedAtMs: Date.now() },
+  };
 }
 
 function activationRows({ empty, ours, signedIn, cycles }: Measured): Row[] {
@@ -129,6 +145,14 @@ function activationRows({ empty, ours, signedIn, cycles }: Measured): Row[] {
   return [
     more('require', 'require() of the entry', 'requireMs', 'ms', 2),
     more('activate', 'activate(), to its return', 'activateMs', 'ms', 1),
+    more(
+      'cached-paint',
+      'activate() with the last balance in the status bar at its return',
+      'activateMs',
+      'ms',
+      5,
+      signedIn,
+    ),
     more('heap-signed-out', 'heap after gc, signed out', 'heapMb', 'MB', 0.3),
     more(
       'heap-signed-in',

@@ -88,7 +88,9 @@ async function order(sandbox: Sandbox): Promise<string> {
   return sessionOf(((await response.json()) as Purchase).checkout_url);
 }
 
-const creditsOf = (minor: number): number => creditsFor(minor, rate, 'usd') / 1_000_000;
+function creditsOf(minor: number): number {
+  return creditsFor(minor, rate, 'usd') / 1_000_000;
+}
 
 /** The moment at which the figure stands in the status bar, ms since 1970 by the page's clock, which is this machine's. */
 function shown(page: Page, credits: number, withinMs: number): Promise<number> {

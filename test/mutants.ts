@@ -688,8 +688,16 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'T7 T10 a name in the tooltip is escaped',
     file: 'src/views/statusBar.ts',
-    from: '        markdown.appendText(line.text);\n        break;\n      case',
-    to: '        markdown.appendMarkdown(line.text);\n        break;\n      case',
+    from: 'markdown.appendText(part)',
+    to: 'markdown.appendMarkdown(part)',
+    test: 'test/unit/views/hostileText.test.ts',
+    title: 'T7 T10 is escaped in the tooltip',
+  },
+  {
+    row: 'T10 a bare address in the tooltip is no link',
+    file: 'src/views/statusBar.ts',
+    from: 'text.split(/([:.@])/)',
+    to: '[text]',
     test: 'test/unit/views/hostileText.test.ts',
     title: 'T7 T10 is escaped in the tooltip',
   },

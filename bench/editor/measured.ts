@@ -3,11 +3,20 @@
 /** Names the file that the suite writes. */
 export const resultFileVariable = 'CREDITS_BENCH_RESULT';
 
-/** Holds a sign-in as the extension keeps it, for the rounds that are signed in. */
-export const signInVariable = 'CREDITS_BENCH_SIGN_IN';
+/** Holds what is kept of an earlier start, for the rounds that have one. */
+export const keptVariable = 'CREDITS_BENCH_KEPT';
+
+/** As the extension keeps it. */
+export interface Kept {
+  /** A secret. */
+  readonly signIn: string;
+  /** In its memory: the last balance, painted before anything is asked. */
+  readonly balance: { readonly account: unknown; readonly snapshot: unknown; readonly savedAtMs: number };
+}
 
 export interface MeasuredOnce {
   readonly requireMs: number;
+  /** To its return; a kept balance stands in the status bar by then. */
   readonly activateMs: number;
   /** Of the host, after gc, with the extension active; less what it was right before. */
   readonly heapMb: number;

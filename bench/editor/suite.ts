@@ -8,7 +8,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { EventEmitter, type ExtensionContext, ExtensionMode, extensions, type Memento, Uri } from 'vscode';
-import { type Measured, type MeasuredOnce, resultFileVariable, signInVariable } from './measured.ts';
+import type { CreditsApi } from '../../src/api.ts';
+import { type Kept, keptVariable, type Measured, type MeasuredOnce, resultFileVariable } from './measured.ts';
 
 interface Entry {
   activate(context: ExtensionContext): unknown;
@@ -32,12 +33,12 @@ export async function run(): Promise<void> {
   const empty: MeasuredOnce[] = [];
   const ours: MeasuredOnce[] = [];
   const signedIn: MeasuredOnce[] = [];
-  const signIn = process.env[signInVariable];
+  const kept = JSON.parse(process.env[keptVariable] ?? '') as Kept;
   for (let round = -1; round < rounds; round++) {
     const [one, other, third] = [
       await once('dist/empty.cjs'),
       await once('dist/extension.cjs'),
-      await once('dist/extension.cjs', signIn),
+      await once('dist/extension.cjs', kept),
     ];
     // The first round warms up.
     if (round >= 0) {
@@ -52,16 +53,19 @@ export async function run(): Promise<void> {
   writeFileSync(file, JSON.stringify(measured));
 }
 
-async function once(entry: string, signIn?: string): Promise<MeasuredOnce> {
+async function once(entry: string, kept?: Kept): Promise<MeasuredOnce> {
   const before = await heapMb();
   const started = performance.now();
   const loaded = loadAnew(entry);
   const required = performance.now();
-  const context = newContext(signIn);
+  const context = newContext(kept);
   const ready = performance.now();
-  loaded.activate(context.of);
+  const api = loaded.activate(context.of);
   const activated = performance.now();
-  await pause(signIn === undefined ? restMs : signedInRestMs);
+  if (kept && (api as CreditsApi).getSnapshot().available === undefined) {
+    throw new Error('The kept balance was not there when activate() returned.');
+  }
+  await pause(kept ? signedInRestMs : restMs);
   const after = await heapMb();
   await context.end(loaded);
   return { requireMs: required - started, activateMs: activated - ready, heapMb: after - before };
@@ -115,15 +119,15 @@ async function handles(): Promise<number> {
   return least;
 }
 
-/** What a host hands to activate(): empty memory, and no secret but a kept sign-in where one is given. */
-function newContext(signIn?: string): { of: ExtensionContext; end: (entry: Entry) => Promise<void> } {
+/** What a host hands to activate(): no memory and no secret but what is kept of an earlier start. */
+function newContext(kept?: Kept): { of: ExtensionContext; end: (entry: Entry) => Promise<void> } {
   const folder = mkdtempSync(join(tmpdir(), 'bench-context-'));
   const storage = join(folder, 'storage');
   mkdirSync(storage);
   const own = extensions.all.find(({ extensionPath }) => extensionPath === home);
   const changed = new EventEmitter<never>();
   const secrets = {
-    get: async (key: string) => (key === 'credits.signIn.v1' ? signIn : undefined),
+    get: async (key: string) => (key === 'credits.signIn.v1' ? kept?.signIn : undefined),
     store: async () => {},
     delete: async () => {},
     keys: async () => [],
@@ -131,7 +135,7 @@ function newContext(signIn?: string): { of: ExtensionContext; end: (entry: Entry
   };
   const context = {
     subscriptions: [] as { dispose(): unknown }[],
-    globalState: Object.assign(memento(), { setKeysForSync() {} }),
+    globalState: Object.assign(memento(kept ? { 'balance.v1': kept.balance } : {}), { setKeysForSync() {} }),
     workspaceState: memento(),
     secrets,
     extension: own ?? { id: 'studio-credits.code-studio-credits', packageJSON: { version: '0.0.0' } },
@@ -154,8 +158,8 @@ function newContext(signIn?: string): { of: ExtensionContext; end: (entry: Entry
   };
 }
 
-function memento(): Memento {
-  const values = new Map<string, unknown>();
+function memento(kept: Readonly<Record<string, unknown>> = {}): Memento {
+  const values = new Map(Object.entries(kept));
   return {
     keys: () => [...values.keys()],
     get: <T>(key: string, fallback?: T) => (values.has(key) ? (values.get(key) as T) : fallback),

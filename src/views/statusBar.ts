@@ -112,7 +112,6 @@ function createItem(alignment: Settings['statusBarAlignment']): StatusBarItem {
   return item;
 }
 
-/** Text from the server goes in by appendText, which leaves nothing of it to be read as Markdown. */
 function tooltip(lines: readonly TooltipLine[]): MarkdownString {
   const markdown = new MarkdownString();
   markdown.isTrusted = { enabledCommands: LINKED };
@@ -123,11 +122,11 @@ function tooltip(lines: readonly TooltipLine[]): MarkdownString {
     switch (line.kind) {
       case 'heading':
         markdown.appendMarkdown('**');
-        markdown.appendText(line.text);
+        appendPlain(markdown, line.text);
         markdown.appendMarkdown('**');
         break;
       case 'text':
-        markdown.appendText(line.text);
+        appendPlain(markdown, line.text);
         break;
       case 'links':
         markdown.appendMarkdown(
@@ -137,4 +136,18 @@ function tooltip(lines: readonly TooltipLine[]): MarkdownString {
     }
   });
   return markdown;
+}
+
+/**
+ * Text from the server, nothing of which is read as Markdown. appendText alone is not enough: of a bare address, with a
+ * scheme, with www or with an @, the editor still makes a link (T10).
+ */
+function appendPlain(markdown: MarkdownString, text: string): void {
+  for (const part of text.split(/([:.@])/)) {
+    if (/^[:.@]$/.test(part)) {
+      markdown.appendMarkdown(`&#${part.charCodeAt(0)};`);
+    } else {
+      markdown.appendText(part);
+    }
+  }
 }

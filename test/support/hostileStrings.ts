@@ -23,6 +23,8 @@ export const hostileStrings: readonly string[] = [
   '[click](command:workbench.action.quit)',
   '![x](https://attacker.example/x.png)',
   'https://attacker.example/login',
+  'www.attacker.example/login',
+  'or write to pay@attacker.example',
   'javascript:window.ran=1',
   'data:text/html;base64,PHNjcmlwdD53aW5kb3cucmFuPTE8L3NjcmlwdD4=',
   '<math><maction actiontype="statusline" xlink:href="javascript:window.ran=1">x</maction></math>',

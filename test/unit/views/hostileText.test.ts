@@ -115,6 +115,8 @@ describe('hostile text in what the host shows', () => {
         match(target ?? '', /^command:credits\.(open|refresh)$/);
       }
       ok(!/<[^>]*>|`|!\[/.test(live), live);
+      // Of a bare address the editor makes a link by itself.
+      ok(!/\w:\/\/|www\.|\w@/.test(live), live);
       ok(!unseen.test(tooltip.value.replaceAll('\n\n', '')), JSON.stringify(tooltip.value));
       bar.dispose();
       stop();
