@@ -119,7 +119,7 @@ async function keptOf({ serverUrl, tokens }: Sandbox): Promise<Kept> {
   };
 }
 
-function activationRows({ empty, ours, signedIn, cycles }: Measured): Row[] {
+function activationRows({ first, empty, ours, signedIn, cycles }: Measured): Row[] {
   const of = (runs: readonly MeasuredOnce[], figure: keyof MeasuredOnce): number =>
     median(runs.map(run => run[figure]));
   const beside = (figure: keyof MeasuredOnce, runs: readonly MeasuredOnce[]): Row['details'] => ({
@@ -143,7 +143,19 @@ function activationRows({ empty, ours, signedIn, cycles }: Measured): Row[] {
     details: beside(figure, runs),
   });
   return [
-    more('require', 'require() of the entry', 'requireMs', 'ms', 2),
+    {
+      id: 'load-first',
+      what: 'require() of the entry when nothing of it was compiled before, more than the empty extension',
+      figure: median(first.ours) - median(first.empty),
+      unit: 'ms',
+      limit: { atMost: 5 },
+      details: {
+        empty: Number(median(first.empty).toFixed(3)),
+        ours: Number(median(first.ours).toFixed(3)),
+        rounds: first.ours.length,
+      },
+    },
+    more('require', 'require() of the entry, compiled before', 'requireMs', 'ms', 2),
     more('activate', 'activate(), to its return', 'activateMs', 'ms', 1),
     more(
       'cached-paint',

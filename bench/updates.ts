@@ -2,6 +2,7 @@
 // is cut off, and by the server's own look where the webhook is lost.
 // Usage: npm run bench:updates -- [--payments N]     a whole run is written to bench/updates.json
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { type CreatePurchase, type Purchase, paths } from '../protocol/api.ts';
 import { creditsFor } from '../protocol/units.ts';
@@ -14,6 +15,8 @@ import { isMet, type Row, show, writeResults } from './support/table.ts';
 
 const rate = 100;
 const amountMinor = 5_000;
+/** An editor hears a burst of events together, once in two seconds; payments come one by one. */
+const apartMs = 3_000;
 /** Once a minute, up to a quarter later, and a second for the way. */
 const pollLimitMs = 75_000 + 1_000;
 const lostLimitMs = 300_000;
@@ -28,6 +31,7 @@ await runScript(async () => {
     await shown(page, await readBalance(stage.sandbox), 60_000);
     const pushed: number[] = [];
     for (let n = 0; n < payments; n++) {
+      await pause(apartMs);
       pushed.push(await fromWebhook(stage, page));
     }
     const polled = await without(stage, page, 'events');

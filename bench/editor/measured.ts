@@ -23,6 +23,8 @@ export interface MeasuredOnce {
 }
 
 export interface Measured {
+  /** ms, a round each. */
+  readonly first: { readonly empty: readonly number[]; readonly ours: readonly number[] };
   readonly empty: readonly MeasuredOnce[];
   readonly ours: readonly MeasuredOnce[];
   readonly signedIn: readonly MeasuredOnce[];

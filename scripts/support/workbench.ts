@@ -163,7 +163,21 @@ export class Workbench {
     }
     for (const words of [/in your browser|did not open/, /Enter the code/]) {
       const toast = this.page.locator('.notification-list-item', { hasText: words });
-      await toast.locator('a', { hasText: 'Having trouble?' }).first().click();
+      await toast.first().waitFor();
+      // A notification that is just being drawn again loses the click.
+      await eventually(
+        `"Having trouble?" leads on from ${words}`,
+        async () => {
+          const link = toast.locator('a', { hasText: 'Having trouble?' }).first();
+          await link.click({ timeout: 2_000 }).catch(() => undefined);
+          await toast
+            .first()
+            .waitFor({ state: 'hidden', timeout: 2_000 })
+            .catch(() => undefined);
+          return toast.count();
+        },
+        count => count === 0,
+      );
     }
   }
 
