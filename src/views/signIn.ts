@@ -1,10 +1,8 @@
-// Signing in: which server, in the browser or with which token, for which organisation. Each answer is checked while
-// the box is open, so a mistake is corrected where it was made; nothing is stored before the server has accepted the
-// token.
-import { commands, env, type InputBox, l10n, ProgressLocation, type QuickPickItem, window } from 'vscode';
-import type { Me, Membership, Meta } from '../../protocol/api.ts';
+// Signing in and out, from the question for the server to the balance: nothing is stored before the server has accepted
+// the token.
+import { commands, env, l10n, ProgressLocation, window } from 'vscode';
+import type { Me, Membership } from '../../protocol/api.ts';
 import type { Account, Grant } from '../core/account.ts';
-import { readServerAddress } from '../core/address.ts';
 import { type Clock, seconds, sleep } from '../core/clock.ts';
 import { type Connect, newClient } from '../core/connect.ts';
 import type { CreditsClientMeans } from '../core/creditsClient.ts';
@@ -12,16 +10,16 @@ import { asCreditsError } from '../core/errors.ts';
 import { type Disposable, Owned } from '../core/event.ts';
 import { newId } from '../core/random.ts';
 import type { IdentityProvider } from '../core/signIn/identityProvider.ts';
-import { API_VERSION, type VersionGap, versionGap } from '../core/signIn/versions.ts';
 import { type HostFacts, placeOf, waysFor } from '../core/signIn/ways.ts';
 import type { Slot } from '../core/slot.ts';
 import type { EditorAccounts } from '../vscode/editorAccounts.ts';
 import type { Session } from '../vscode/session.ts';
 import type { Settings } from '../vscode/settings.ts';
 import type { BrowserMeans, UnderWay } from './browserSignIn.ts';
-import { describeAddress, describeError } from './describe.ts';
-import { describeServer, describeSignIn, nameOfWay } from './describeSignIn.ts';
-import { inert, roleText } from './text.ts';
+import { describeError } from './describe.ts';
+import { describeSignIn, nameOfWay } from './describeSignIn.ts';
+import { askServer, askToken, pickOrganisation, readServer, type Server, whoIs } from './signInQuestions.ts';
+import { inert } from './text.ts';
 
 export interface SignInMeans {
   readonly session: Session;
@@ -159,7 +157,7 @@ async function signIn(
   const { session, settings } = means;
   const server =
     settings.serverUrl === ''
-      ? await askServer(means)
+      ? await askServer(means.client, means.lastServerUrl.read() ?? '')
       : await withPatience(configuredServer(means), signal, means.browser.clock);
   if (!server || signal.aborted) {
     return;
@@ -204,7 +202,7 @@ async function authenticate(
   follow: (underWay: UnderWay | undefined) => void,
 ): Promise<Accepted | undefined> {
   if (!server.meta.sign_in) {
-    return await askToken(means, server.url);
+    return await askToken(means.client, server.url);
   }
   const { discover } = await import('../core/signIn/identityProvider.ts');
   const { signInByBrowser } = await import('./browserSignIn.ts');
@@ -227,7 +225,7 @@ async function authenticate(
     means.browser,
   );
   if (tokens === 'token') {
-    return await askToken(means, server.url);
+    return await askToken(means.client, server.url);
   }
   if (!tokens) {
     return undefined;
@@ -240,7 +238,7 @@ async function authenticate(
     refreshToken: tokens.refreshToken,
     expiresAtMs: tokens.expiresAtMs,
   };
-  const asking = whoIs(means, server.url, tokens.accessToken);
+  const asking = whoIs(means.client, server.url, tokens.accessToken);
   const answer = await withPatience(asking, signal, means.browser.clock);
   if (answer && 'me' in answer) {
     return { token: tokens.accessToken, me: answer.me, grant };
@@ -268,7 +266,7 @@ async function offerToken(
   const told = error instanceof SignInError ? describeSignIn(error) : describeError(asCreditsError(error));
   const paste = nameOfWay('token');
   return (await window.showWarningMessage(told, paste)) === paste
-    ? await askToken(means, serverUrl)
+    ? await askToken(means.client, serverUrl)
     : undefined;
 }
 
@@ -345,11 +343,6 @@ async function withPatience<T>(
   );
 }
 
-interface Server {
-  readonly url: string;
-  readonly meta: Meta;
-}
-
 async function configuredServer({ settings, client }: SignInMeans): Promise<Server | undefined> {
   const answer = await readServer(settings.serverUrl, client);
   if ('value' in answer) {
@@ -357,105 +350,6 @@ async function configuredServer({ settings, client }: SignInMeans): Promise<Serv
   }
   void window.showErrorMessage(l10n.t('The setting "credits.serverUrl" cannot be used. {0}', answer.problem));
   return undefined;
-}
-
-function askServer({ client, lastServerUrl }: SignInMeans): Promise<Server | undefined> {
-  return ask({
-    title: l10n.t('Sign In to Credits'),
-    prompt: l10n.t("Address of your organisation's credits server"),
-    placeholder: 'https://credits.example.com',
-    value: lastServerUrl.read() ?? '',
-    isSecret: false,
-    typed: text => {
-      const address = readServerAddress(text);
-      return address.ok || text.trim() === '' ? undefined : describeAddress(address.problem);
-    },
-    accept: text => readServer(text, client),
-  });
-}
-
-/** Whether there is a credits server at that address, and one that speaks our version. */
-async function readServer(
-  text: string,
-  client: CreditsClientMeans,
-): Promise<{ value: Server } | { problem: string }> {
-  const address = readServerAddress(text);
-  if (!address.ok) {
-    return { problem: describeAddress(address.problem) };
-  }
-  try {
-    const meta = await (await newClient(address.url, undefined, client)).meta();
-    const gap = versionGap(meta.api_versions);
-    return gap ? { problem: describeGap(gap, meta) } : { value: { url: address.url, meta } };
-  } catch (error) {
-    return { problem: describeServer(asCreditsError(error)) };
-  }
-}
-
-function describeGap(gap: VersionGap, { server_version, api_versions }: Meta): string {
-  const spoken = inert(api_versions.join(', '));
-  switch (gap) {
-    case 'serverBehind':
-      return l10n.t(
-        'This credits server (version {0}) is too old for this extension: it speaks {1}, not {2}. Ask its administrator to update it.',
-        inert(server_version),
-        spoken === '' ? '–' : spoken,
-        API_VERSION,
-      );
-    case 'extensionBehind':
-      return l10n.t(
-        'This extension is too old for this credits server (version {0}), which speaks {1} and no longer {2}. Update the extension.',
-        inert(server_version),
-        spoken,
-        API_VERSION,
-      );
-  }
-}
-
-/** Asks the server whose token it is. */
-async function whoIs(
-  { client }: SignInMeans,
-  serverUrl: string,
-  token: string,
-): Promise<{ me: Me } | { problem: string; isRefused: boolean }> {
-  try {
-    const me = await (await newClient(serverUrl, token, client)).me();
-    return me.orgs.length > 0
-      ? { me }
-      : { problem: l10n.t('You belong to no organisation on this credits server.'), isRefused: false };
-  } catch (caught) {
-    const error = asCreditsError(caught);
-    return { problem: describeServer(error), isRefused: error.reason === 'unauthenticated' };
-  }
-}
-
-function askToken(means: SignInMeans, serverUrl: string): Promise<Accepted | undefined> {
-  return ask({
-    title: l10n.t('Sign In to Credits'),
-    prompt: l10n.t('Access token for {0}', new URL(serverUrl).host),
-    placeholder: '',
-    value: '',
-    isSecret: true,
-    typed: () => undefined,
-    accept: async text => {
-      const token = text.trim();
-      if (token === '') {
-        return { problem: l10n.t('Enter the access token your organisation gave you.') };
-      }
-      // What cannot stand in a header is not sent: some fetches quote a refused header, token and all, in their error.
-      if (!/^[\x21-\x7e]{1,2000}$/.test(token)) {
-        return { problem: l10n.t('This is not an access token: it has blanks or letters no token has.') };
-      }
-      const answer = await whoIs(means, serverUrl, token);
-      return 'me' in answer
-        ? { value: { token, me: answer.me } }
-        : {
-            problem: answer.isRefused
-              ? l10n.t('The server does not accept this token. Check it and try again.')
-              : answer.problem,
-          };
-    },
-  });
 }
 
 /** The organisation of last time without a question; with several and no memory, the person picks. */
@@ -467,24 +361,6 @@ async function chooseOrganisation(
   const last = lastOrganisations.read()?.[personKey(serverUrl, me)];
   const known = me.orgs.find(org => org.id === last);
   return known ?? (me.orgs.length === 1 ? me.orgs[0] : await pickOrganisation(me, undefined));
-}
-
-async function pickOrganisation(
-  { orgs }: Me,
-  presentId: string | undefined,
-): Promise<Membership | undefined> {
-  const items = orgs.map((org): QuickPickItem & { org: Membership } => ({
-    label: inert(org.name),
-    description:
-      org.id === presentId ? l10n.t('{0} · shown now', inert(roleText(org.role))) : inert(roleText(org.role)),
-    org,
-  }));
-  const chosen = await window.showQuickPick(items, {
-    title: l10n.t('Credits'),
-    placeHolder: l10n.t("Which organisation's credits do you want to see?"),
-    ignoreFocusOut: true,
-  });
-  return chosen?.org;
 }
 
 async function remember(
@@ -515,73 +391,4 @@ async function warnOfMismatch({ accounts }: SignInMeans, { principal }: Me, org:
       ),
     );
   }
-}
-
-interface Question<T> {
-  readonly title: string;
-  readonly prompt: string;
-  readonly placeholder: string;
-  readonly value: string;
-  readonly isSecret: boolean;
-  /** What is wrong with the text so far, if anything. */
-  readonly typed: (text: string) => string | undefined;
-  readonly accept: (text: string) => Promise<{ value: T } | { problem: string }>;
-}
-
-/** An input box that stays open, text and all, until its answer is accepted or it is left. */
-function ask<T>(question: Question<T>): Promise<T | undefined> {
-  return new Promise(resolve => {
-    const owned = new Owned();
-    const box: InputBox = owned.own(window.createInputBox());
-    box.title = question.title;
-    box.prompt = question.prompt;
-    box.placeholder = question.placeholder;
-    box.value = question.value;
-    box.password = question.isSecret;
-    // The token comes from another window, usually a browser; going there must not lose what was typed.
-    box.ignoreFocusOut = true;
-    const finish = (value: T | undefined) => {
-      owned.dispose();
-      resolve(value);
-    };
-    let isOpen = true;
-    owned.own(
-      box.onDidChangeValue(text => {
-        box.validationMessage = question.typed(text);
-      }),
-    );
-    owned.own(
-      box.onDidAccept(async () => {
-        if (box.busy) {
-          return;
-        }
-        box.busy = true;
-        box.enabled = false;
-        const answer = await question.accept(box.value);
-        if (!isOpen) {
-          return;
-        }
-        box.busy = false;
-        box.enabled = true;
-        if ('value' in answer) {
-          isOpen = false;
-          finish(answer.value);
-        } else {
-          box.validationMessage = answer.problem;
-        }
-      }),
-    );
-    owned.own(
-      box.onDidHide(() => {
-        if (isOpen) {
-          isOpen = false;
-          finish(undefined);
-        }
-      }),
-    );
-    // A box gives the focus back where it was. In the status bar that brings up its tooltip, over the notification that
-    // comes next.
-    const show = () => box.show();
-    void commands.executeCommand('workbench.action.focusActiveEditorGroup').then(show, show);
-  });
 }
