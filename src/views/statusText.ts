@@ -247,10 +247,9 @@ function breakdown(snapshot: Snapshot, nowMs: number, locale: string): string[] 
   } else if (included.state === 'unavailable' && included.reason !== 'no_plan') {
     lines.push(l10n.t('Included: not known'));
   }
-  lines.push(l10n.t('Add-on: {0}', formatCredits(purchased.remaining_ucr, locale)));
-  if (promotional.remaining_ucr > 0) {
-    lines.push(l10n.t('Promotional: {0}', formatCredits(promotional.remaining_ucr, locale)));
-  }
+  // As in the panel: what was bought and what was given on top.
+  const addOnUcr = purchased.remaining_ucr + promotional.remaining_ucr;
+  lines.push(l10n.t('Add-on: {0}', formatCredits(addOnUcr, locale)));
   if (hasIncluded && included.remaining_ucr > 0 && purchased.remaining_ucr > 0) {
     lines.push(l10n.t('Included credits are spent first, add-on credits last.'));
   }

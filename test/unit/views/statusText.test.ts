@@ -181,6 +181,12 @@ describe('the status bar', () => {
     resets_at: '2026-12-01T00:00:00Z',
   };
 
+  it('counts what was given with what was bought, as the panel does', () => {
+    const promotional = { remaining_ucr: 218_000_000 };
+    const purchased = { remaining_ucr: 5_000_000_000 };
+    deepEqual(tooltip({ usage: null, purchased, promotional }), ['5,218 credits available', 'Add-on: 5,218']);
+  });
+
   it('has no line for what there is nothing to say about', () => {
     deepEqual(tooltip({ usage: null }), ['5,218 credits available', 'Add-on: 5,218']);
     deepEqual(tooltip({ usage: null, included: { state: 'unavailable', reason: 'plan_service_down' } }), [
