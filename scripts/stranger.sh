@@ -21,6 +21,8 @@ for place in proc sys dev; do mount --rbind "/$place" "$target/$place"; mount --
 trap 'for place in dev sys proc; do umount -R -l "$target/$place"; done' EXIT
 # How this machine reaches its registries, and whom it trusts there, is the network's affair and not the project's.
 cp /etc/resolv.conf "$target/etc/resolv.conf"
+# The installer writes it, debootstrap does not.
+echo '127.0.0.1 localhost' > "$target/etc/hosts"
 cp /etc/ssl/certs/ca-certificates.crt "$target/etc/ssl/certs/ca-certificates.crt"
 for file in /etc/npmrc "$HOME/.npmrc"; do [ ! -f "$file" ] || cp "$file" "$target/root/.npmrc"; done
 

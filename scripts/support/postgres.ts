@@ -4,6 +4,7 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { randomBytes } from 'node:crypto';
 import {
   chownSync,
+  cpSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -16,7 +17,7 @@ import {
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { npm, step } from './bootstrap.mjs';
 import { inRoot } from './places.ts';
@@ -48,11 +49,12 @@ export interface Postgres {
 }
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const binaries = options.binaries ?? findBinaries();
+  const found = options.binaries ?? findBinaries();
   const owner = unprivileged();
   const home = owned(mkdtempSync(join(tmpdir(), 'credits-pg-')), owner);
   const dataDir = options.dataDir ?? join(home, 'data');
   try {
+    const binaries = withinReach(found, home, owner);
     const password = await initialise({ binaries, dataDir, home, owner });
     const { child, port } = await launch({ binaries, dataDir, home, owner, options });
     return running({ binaries, child, port, password, home, lockFile: join(dataDir, 'postmaster.pid') });
@@ -355,6 +357,22 @@ function unprivileged(): Owner {
   throw new Error(
     'PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody` to run it as.',
   );
+}
+
+/** Fetched into a checkout in root's own home, they lie where nobody else may enter: then copied to where one may. */
+function withinReach(binaries: string, home: string, owner: Owner): string {
+  try {
+    execFileSync(join(binaries, 'postgres'), ['--version'], {
+      stdio: 'ignore',
+      ...surroundings(home, owner),
+    });
+    return binaries;
+  } catch (error) {
+    if (!owner || (error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+  }
+  const copy = join(home, 'programs');
+  cpSync(dirname(binaries), copy, { recursive: true, verbatimSymlinks: true });
+  return join(copy, basename(binaries));
 }
 
 function owned(path: string, owner: Owner): string {

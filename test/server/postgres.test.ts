@@ -1,7 +1,7 @@
 // The PostgreSQL that tests start for themselves: it must come up, keep to itself and go away.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -69,6 +69,19 @@ describe('A PostgreSQL of one’s own', function () {
     await other.stop();
     await assert.rejects(ask(other.url, 'SELECT 1'));
     await other.stop();
+  });
+
+  it('runs programs that lie where only we may enter', async () => {
+    const ours = mkdtempSync(join(tmpdir(), 'credits-pg-ours-'));
+    try {
+      const binaries = join(ours, 'bin');
+      symlinkSync(findBinaries(), binaries);
+      const other = await startPostgres({ fsync: false, binaries });
+      assert.equal(await ask(other.url, 'SELECT 1'), '1');
+      await other.stop();
+    } finally {
+      rmSync(ours, { recursive: true });
+    }
   });
 
   it('keeps its data over a restart where it was given a directory', async () => {
