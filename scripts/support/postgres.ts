@@ -361,18 +361,16 @@ function unprivileged(): Owner {
 
 /** Fetched into a checkout in root's own home, they lie where nobody else may enter: then copied to where one may. */
 function withinReach(binaries: string, home: string, owner: Owner): string {
+  const real = realpathSync(binaries);
   try {
-    execFileSync(join(binaries, 'postgres'), ['--version'], {
-      stdio: 'ignore',
-      ...surroundings(home, owner),
-    });
-    return binaries;
+    execFileSync(join(real, 'postgres'), ['--version'], { stdio: 'ignore', ...surroundings(home, owner) });
+    return real;
   } catch (error) {
     if (!owner || (error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
   }
   const copy = join(home, 'programs');
-  cpSync(dirname(binaries), copy, { recursive: true, verbatimSymlinks: true });
-  return join(copy, basename(binaries));
+  cpSync(dirname(real), copy, { recursive: true, verbatimSymlinks: true });
+  return join(copy, basename(real));
 }
 
 function owned(path: string, owner: Owner): string {

@@ -58,7 +58,7 @@ describe('A PostgreSQL of one’s own', function () {
     const one = await postgres.createDatabase('one');
     const two = await postgres.createDatabase('two');
     await ask(one, 'CREATE TABLE t (n int)');
-    assert.equal(await ask(two, "SELECT to_regclass('t') IS NULL"), 't');
+    assert.equal(await ask(two, "SELECT (to_regclass('t') IS NULL)::text"), 'true');
     await assert.rejects(postgres.createDatabase('one'), /already exists/);
     await assert.rejects(postgres.createDatabase('x; DROP DATABASE one'), /plain lower-case/);
   });
