@@ -233,9 +233,17 @@ export class Workbench {
 
   /** Runs a command by its title in the palette. */
   async run(title: string): Promise<void> {
-    await this.page.keyboard.press('F1');
     const input = this.page.locator('.quick-input-widget input[type=text]');
-    await input.waitFor();
+    // A window that has just been loaded, or whose webview is being loaded, loses the key.
+    await eventually(
+      'the palette is open',
+      async () => {
+        await this.page.keyboard.press('F1');
+        await input.waitFor({ timeout: 2_000 }).catch(() => undefined);
+        return input.isVisible();
+      },
+      isOpen => isOpen,
+    );
     await input.fill(`>${title}`);
     await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
     await this.page.keyboard.press('Enter');
