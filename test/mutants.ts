@@ -648,8 +648,8 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'F38 F40 a file that is being replaced is not gone',
     file: 'src/vscode/sharedFolder.ts',
-    from: 'systemClock.monotonic() > untilMs',
-    to: 'untilMs > 0',
+    from: 'if (systemClock.monotonic() > untilMs) {\n      for',
+    to: 'if (untilMs > 0) {\n      for',
     test: 'test/unit/vscode/sharedFolder.test.ts',
     title: 'F38 F40 never misses what another window is replacing',
   },
@@ -684,6 +684,22 @@ export const mutants: readonly Mutant[] = [
     to: 'text',
     test: 'test/unit/views/hostileText.test.ts',
     title: 'T7 is a plain line in the clipboard',
+  },
+  {
+    row: 'F38 F40 a file that another window replaces at the same moment',
+    file: 'src/vscode/sharedFolder.ts',
+    from: 'if (!isMissing(error) || systemClock',
+    to: 'if (isMissing(error) || systemClock',
+    test: 'test/unit/vscode/sharedFolder.test.ts',
+    title: 'F38 F40 loses no write',
+  },
+  {
+    row: 'F40 told although it cannot be noted',
+    file: 'src/views/lowBalanceWarning.ts',
+    from: 'if (isOurs) {',
+    to: 'await this.#note(key, crossed);\n      if (isOurs) {',
+    test: 'test/unit/views/lowBalanceWarning.test.ts',
+    title: 'F40 is told, and once, also where',
   },
   {
     row: 'T7 T10 a name in the tooltip is escaped',

@@ -196,13 +196,14 @@ export class LowBalanceWarning {
         // Put off, not swept away: nothing is noted, so it is news again afterwards.
         return;
       }
-      // Claimed before it is told, and noted before it is shown; nothing waits for the notification (d-10).
+      // Claimed before it is told: that alone keeps others from telling it, so what cannot be noted is told all the
+      // same. Nothing waits for the notification (d-10).
       const isOurs = await claim(JSON.stringify([key, crossed.occurrence]));
-      await this.#note(key, crossed);
       if (isOurs) {
         const hasAsked = (all.asked[key] ?? 0) + ASK_AGAIN_MS > clock.now();
         void this.#tell(account, snapshot, crossed.news, { canBuy, hasAsked });
       }
+      await this.#note(key, crossed);
       return;
     }
     await this.#note(key, crossed);

@@ -63,11 +63,27 @@ export class SharedFolder implements Folder, Disposable {
       await this.#standIn.update(name, text);
       return;
     }
+    const untilMs = systemClock.monotonic() + REPLACING_MS;
     await this.#inTurn(async () => {
-      const draft = this.#uri(draftOf(name, this.#windowId));
-      await workspace.fs.writeFile(draft, new TextEncoder().encode(text));
-      await workspace.fs.rename(draft, this.#uri(name), { overwrite: true });
+      for (;;) {
+        try {
+          await this.#replace(name, text);
+          return;
+        } catch (error) {
+          // Another window was replacing it at the same moment, and has taken the old file away before us.
+          if (!isMissing(error) || systemClock.monotonic() > untilMs) {
+            throw error;
+          }
+        }
+        await sleep(systemClock, LOOK_AGAIN_MS);
+      }
     });
+  }
+
+  async #replace(name: string, text: string): Promise<void> {
+    const draft = this.#uri(draftOf(name, this.#windowId));
+    await workspace.fs.writeFile(draft, new TextEncoder().encode(text));
+    await workspace.fs.rename(draft, this.#uri(name), { overwrite: true });
   }
 
   async remove(name: string): Promise<boolean> {

@@ -417,9 +417,17 @@ const fs = {
     onDisk(() => {
       disk.files.set(uri.path, new TextDecoder().decode(bytes));
     }),
-  /** As the editor does it: away with what is there, and some turns later the new one is in its place. */
+  /**
+   * As the editor does it: it looks whether there is something, takes that away, which fails when another has done so
+   * meanwhile, and some turns later the new one is in its place.
+   */
   rename: async (from: Uri, to: Uri) => {
-    await onDisk(() => disk.files.delete(to.path));
+    if (await onDisk(() => disk.files.has(to.path))) {
+      await onDisk(() => {
+        textOf(to);
+        disk.files.delete(to.path);
+      });
+    }
     await new Promise(resolve => setImmediate(resolve));
     await onDisk(() => {
       disk.drafts++;

@@ -528,6 +528,20 @@ describe('the low-balance warning and five windows', function () {
     equal(did.messages.length, 0);
   });
 
+  it('F40 is told, and once, also where it cannot be noted', async () => {
+    const { house, reach } = await fiveWarning();
+    const { write } = house.folder;
+    house.folder.write = async (name, text) => {
+      if (name.startsWith('warned.')) {
+        throw new Error('the disk is full');
+      }
+      await write.call(house.folder, name, text);
+    };
+    await reach(90);
+    await reach(93);
+    equal(did.messages.length, 1);
+  });
+
   it('F40 is not told again after all were closed and opened, and again after a top-up and a new crossing', async () => {
     const { house, open, reach } = await fiveWarning();
     await reach(90);

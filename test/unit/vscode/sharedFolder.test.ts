@@ -74,6 +74,15 @@ describe('the folder of all windows', () => {
     equal(await b.read('y.v1.json'), undefined);
   });
 
+  it('F38 F40 loses no write when several windows replace the same file at once', async () => {
+    const folders = ['w1', 'w2', 'w3'].map(one => open(one).folder);
+    await folders[0]?.write('x.v1.json', '0');
+    await Promise.all(folders.map((folder, nth) => folder.write('x.v1.json', `by w${nth + 1}`)));
+    equal(disk.drafts, 4);
+    ok(/^by w[123]$/.test((await folders[0]?.read('x.v1.json')) ?? ''));
+    deepEqual([...disk.files.keys()], ['/storage/windows/x.v1.json']);
+  });
+
   it('F38 waits for what a killed window has left once, and not for ever', async () => {
     disk.files.set('/storage/windows/x.v1.json.killed.tmp', 'half');
     const { folder } = open();
