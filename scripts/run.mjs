@@ -70,8 +70,8 @@ async function installDependencies(node) {
   if (isInstalled()) return;
   await withLock(join(tools, 'install.lock'), async () => {
     if (isInstalled()) return;
-    // Not `npm ci`: it refuses where the registry lacks another platform's build of a tool, and it empties
-    // node_modules under whatever is running. This takes the lockfile's versions too, and leaves the lockfile as it is.
+    // Not `npm ci`: it empties node_modules under whatever is running. This takes the lockfile's versions too, and
+    // leaves the lockfile as it is.
     await step('Installing the dependencies', () => npm(['install', '--no-save'], { cwd: root, node }));
     if (!isInstalled()) {
       throw new Error(

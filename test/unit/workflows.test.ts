@@ -1,4 +1,5 @@
-// What the build servers run: commands that exist here, and other people's actions in one named version each.
+// What the build servers run: commands that exist here, other people's actions in one named version each, and a lockfile that
+// holds on every platform.
 import { deepEqual, ok } from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 
@@ -32,4 +33,23 @@ describe('the workflows', () => {
       );
     });
   }
+});
+
+describe('the lockfile', () => {
+  it("has every platform's build of a tool, without which `npm ci` refuses and another platform stands without it", () => {
+    const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const wanted = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).map(name => ({ path, name })),
+    );
+    ok(wanted.length > 0);
+    deepEqual(
+      wanted.filter(
+        ({ path, name }) =>
+          !(`node_modules/${name}` in packages || `${path}/node_modules/${name}` in packages),
+      ),
+      [],
+    );
+  });
 });
