@@ -174,6 +174,14 @@ export const mutants: readonly Mutant[] = [
     title: 'T20 removes a person at once',
   },
   {
+    row: 'T20 a stream opened while its person was removed',
+    file: 'server/src/eventStreams.ts',
+    from: '!(await isMember(this.#database.query, orgId, stream.principalId))',
+    to: 'false',
+    test: 'test/server/organisation.test.ts',
+    title: 'T20 ends the stream of a person who was let in just before',
+  },
+  {
     row: 'T20 the last admin is not removed',
     file: 'server/src/organisation/members.ts',
     from: "  { id, role }: Pick<Person, 'id' | 'role'>,\n  actor: string,\n  at: Date,\n): Promise<void> {\n  if (role === 'admin') {",

@@ -292,6 +292,16 @@ function checkScope(credential: Credential, accepted: readonly [Scope, ...Scope[
   }
 }
 
+export async function isMember(query: Query, orgId: string, principalId: string): Promise<boolean> {
+  const row = await query
+    .selectFrom('memberships')
+    .select('principal_id')
+    .where('org_id', '=', orgId)
+    .where('principal_id', '=', principalId)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** The admin to name to a member who would like more credits: the one who has been it longest. */
 export function firstAdmin(
   query: Query,

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyBaseLogger } from 'fastify';
 import { type EventName, HEARTBEAT_MS } from '../../protocol/api.ts';
-import type { Member } from './access.ts';
+import { isMember, type Member } from './access.ts';
 import { type Clock, MINUTE_MS } from './clock.ts';
 import type { Database } from './database/database.ts';
 import { balanceOnTheWire } from './ledger/balance.ts';
@@ -126,6 +126,11 @@ export class EventStreams {
       channel.opening--;
       const now = this.#clock();
       const figures = await this.#dueDates.readBalance(orgId);
+      // Removed since the request was let in: that was told before the cursor, and will not be heard.
+      if (!(await isMember(this.#database.query, orgId, stream.principalId))) {
+        end(stream, 'removed');
+        return;
+      }
       if (lastEventId !== undefined) {
         await this.#catchUp(stream, orgId, lastEventId, figures.outboxSequence);
       }
@@ -140,10 +145,10 @@ export class EventStreams {
       if (channel.streams.size === 0) {
         channel.cursor = stream.cursor;
       }
-      if (!out.closed && !this.#closing.signal.aborted) {
-        channel.streams.add(stream);
-      } else {
+      if (out.closed || this.#closing.signal.aborted) {
         end(stream, 'shutdown');
+      } else {
+        channel.streams.add(stream);
       }
     });
   }

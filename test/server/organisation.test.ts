@@ -1,5 +1,7 @@
 // An organisation's own order: roles, teams, who may set what for whom, settings, and all of it in the audit log.
 import assert from 'node:assert/strict';
+import { text } from 'node:stream/consumers';
+import { mock } from 'node:test';
 import type { AuditList, OrgMember, Team } from '../../protocol/api.ts';
 import { note } from '../../server/src/audit.ts';
 import { bearer, booksAreInOrder, House, type Org } from './support/house.ts';
@@ -130,6 +132,30 @@ describe('the organisation', () => {
       }
     }
     assert.doesNotMatch(resumed, /member\.removed|stream\.closing/);
+  });
+
+  it('T20 ends the stream of a person who was let in just before, and whose first balance was read just after', async () => {
+    const eve = await join(house, org, 'Eve', 'user');
+    const { dueDates } = house.app.parts;
+    const read = dueDates.readBalance.bind(dueDates);
+    mock.method(dueDates, 'readBalance', async (orgId: string) => {
+      assert.equal((await ask('DELETE', `/members/${eve.id}`, org.admin)).statusCode, 204);
+      return read(orgId);
+    });
+    try {
+      const stream = await house.app.inject({
+        url: `/v1/orgs/${org.id}/events`,
+        headers: bearer(eve.token),
+        payloadAsStream: true,
+      });
+      const heard = await text(stream.stream());
+      assert.equal(
+        heard.replace(/^retry.*\n\n/, ''),
+        'event: stream.closing\ndata: {"reason":"removed"}\n\n',
+      );
+    } finally {
+      mock.restoreAll();
+    }
   });
 
   it('T20 removes neither the last admin nor a service, also when two admins remove each other at once', async () => {
