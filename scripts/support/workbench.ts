@@ -161,24 +161,28 @@ export class Workbench {
       await this.page.keyboard.press('Escape');
       await question.waitFor({ state: 'hidden' });
     }
-    for (const words of [/in your browser|did not open/, /Enter the code/]) {
-      const toast = this.page.locator('.notification-list-item', { hasText: words });
-      await toast.first().waitFor();
-      // A notification that is just being drawn again loses the click.
-      await eventually(
-        `"Having trouble?" leads on from ${words}`,
-        async () => {
-          const link = toast.locator('a', { hasText: 'Having trouble?' }).first();
-          await link.click({ timeout: 2_000 }).catch(() => undefined);
-          await toast
-            .first()
-            .waitFor({ state: 'hidden', timeout: 2_000 })
-            .catch(() => undefined);
-          return toast.count();
-        },
-        count => count === 0,
-      );
-    }
+    await this.anotherWay(/in your browser|did not open/);
+    await this.anotherWay(/Enter the code/);
+  }
+
+  /** Leaves the way of signing in that says these words by its own link. */
+  async anotherWay(words: RegExp): Promise<void> {
+    const said = this.page.locator('.notification-list-item', { hasText: words });
+    await said.first().waitFor();
+    // A notification that is just being drawn again loses the click.
+    await eventually(
+      `"Having trouble?" leads on from ${words}`,
+      async () => {
+        const link = said.locator('a', { hasText: 'Having trouble?' }).first();
+        await link.click({ timeout: 2_000 }).catch(() => undefined);
+        await said
+          .first()
+          .waitFor({ state: 'hidden', timeout: 2_000 })
+          .catch(() => undefined);
+        return said.count();
+      },
+      count => count === 0,
+    );
   }
 
   /** Everything in the panel that could take an amount or start a purchase. */
