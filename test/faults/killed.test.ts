@@ -24,6 +24,9 @@ import {
   startMs,
 } from '../support/faultStage.ts';
 
+/** A dead window's lead is another's after this at the latest. */
+const TAKEN_OVER_WITHIN_MS = 30_000;
+
 describe('F27 F28 T32 the extension host killed', () => {
   let stage: FaultStage;
   let close = async (): Promise<void> => {};
@@ -265,7 +268,8 @@ describe('F27 F28 T32 the extension host killed', () => {
       text => text === (was.balance + 5000).toLocaleString('en-US'),
       30_000,
     );
-    await eventually('it is told', timesTold, times => times > was.told);
+    // Before it looks after a purchase, a new window gives the one before the time to be still alive.
+    await eventually('it is told', timesTold, times => times > was.told, { withinMs: TAKEN_OVER_WITHIN_MS });
     await eventually('it is shown', news, ({ notice, toasts }) => notice + toasts > 0);
     assert.ok((await news()).toasts <= 1, 'one notification at most');
     await eventually(
