@@ -44,7 +44,7 @@ export class Node {
     const onStep: OnStep = (_, failure) => breaker.pass(failure);
     // Another server is at work on the same database; it is closed by whoever opened it.
     const shared = { ...database, exclusive: false, close: async () => {} };
-    const breakable = databaseInSteps(shared, onStep);
+    const breakable = databaseInSteps(shared, onStep, () => breaker.wait());
     const sdk = { httpClient: stripeInSteps(stripe, onStep), maxNetworkRetries: 0 };
     const app = await buildApp({ config, database: breakable, clock: now, sdk });
     await app.ready();
@@ -65,6 +65,11 @@ export class Node {
     return this.#breaker.hasBroken;
   }
 
+  /** The next transaction begins when `letGo` is called. */
+  holdTransaction(): { readonly caught: Promise<void>; readonly letGo: () => void } {
+    return this.#breaker.hold();
+  }
+
   async stop(): Promise<void> {
     this.#breaker.isGone = true;
     await this.app.close();
@@ -76,11 +81,30 @@ class Breaker {
   hasBroken = false;
   #fault: Fault | undefined;
   #steps = 0;
+  #held: { readonly caught: () => void; readonly until: Promise<void> } | undefined;
 
   arm(fault: Fault | undefined): void {
     this.#fault = fault;
     this.#steps = 0;
     this.hasBroken = false;
+  }
+
+  hold(): { readonly caught: Promise<void>; readonly letGo: () => void } {
+    let letGo = () => {};
+    const until = new Promise<void>(resolve => {
+      letGo = resolve;
+    });
+    const caught = new Promise<void>(resolve => {
+      this.#held = { caught: resolve, until };
+    });
+    return { caught, letGo };
+  }
+
+  async wait(): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
+    held?.caught();
+    await held?.until;
   }
 
   /** A step is about to be done, or has just been done. */

@@ -38,6 +38,8 @@ export type Request = At &
 export type Operation =
   | Request
   | { do: 'together'; requests: Request[] }
+  /** One server has read a payment when money goes back; the other hears of it and stores it first. */
+  | { do: 'overtaken'; session: number; part: number; server: number }
   | { do: 'pay'; session: number; how: 'card' | 'delayed' | 'declined'; taxMinor: number; late: boolean }
   | { do: 'settle'; session: number; ok: boolean }
   | { do: 'expire'; session: number }
@@ -171,6 +173,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof<Weighted<Operation>[]>(
   weighted(2, fc.record({ do: is('expire'), session: any })),
   weighted(1, fc.record({ do: is('tamper'), session: any, what: fc.constantFrom('amount', 'currency') })),
   weighted(5, fc.record({ do: is('refund'), session: any, part })),
+  weighted(1, fc.record({ do: is('overtaken'), session: any, part, server })),
   weighted(1, fc.record({ do: is('failRefund'), refund: any })),
   weighted(
     3,

@@ -17,7 +17,12 @@ const outcomeUnknown = () => new DatabaseUnavailable('outcome_unknown');
 // Not called ECONNRESET, which the SDK would try again in real time.
 const dropped = () => Object.assign(new TypeError('no answer'), { code: 'EDROPPED' });
 
-export function databaseInSteps(database: Database, onStep: OnStep): Database {
+/** `beforeBegin` may take its time before a transaction, as a busy machine does. */
+export function databaseInSteps(
+  database: Database,
+  onStep: OnStep,
+  beforeBegin = async (): Promise<void> => {},
+): Database {
   const query = database.query.withPlugin(statements(onStep));
   return {
     ...database,
@@ -25,6 +30,7 @@ export function databaseInSteps(database: Database, onStep: OnStep): Database {
     longReads: query,
     transaction: work =>
       withRetries(async () => {
+        await beforeBegin();
         onStep('before begin', connectionLost);
         const result = await query.transaction().execute(async tx => {
           const done = await work(tx);

@@ -210,6 +210,8 @@ export class World {
         await Promise.all(it.requests.map(request => this.#ask(request)));
         return;
       }
+      case 'overtaken':
+        return this.#overtaken(it);
       case 'pay':
         return this.#pay(it.session, it.how, it.taxMinor, it.late);
       case 'settle': {
@@ -667,6 +669,27 @@ export class World {
         throw error;
       }
     }
+  }
+
+  /** What was read first is stored last, and must not undo what is known since. */
+  async #overtaken({ session, part, server }: Operation & { do: 'overtaken' }): Promise<void> {
+    const payment = pick(this.#refundable(), session);
+    if (!payment) {
+      return;
+    }
+    const [slow, quick] = [this.#node(server), this.#node(1 - server)];
+    slow.arm(undefined);
+    quick.arm(undefined);
+    const { caught, letGo } = slow.holdTransaction();
+    const looking = this.#quietly(slow, () => slow.app.parts.fulfilment.fulfil(payment.session));
+    await Promise.race([caught, looking]);
+    const before = this.#undelivered.length;
+    await this.#do({ do: 'refund', session, part });
+    for (const event of this.#undelivered.slice(before)) {
+      await this.#deliver(quick, event, 'plain');
+    }
+    letGo();
+    await looking;
   }
 
   // ---- Stripe's side
