@@ -190,6 +190,22 @@ export const mutants: readonly Mutant[] = [
     title: 'T20 removes neither the last admin',
   },
   {
+    row: 'T30 what fell due comes before what is taken back',
+    file: 'server/src/purchases/reversal.ts',
+    from: '  await ledger.settle(tx, orgId);\n',
+    to: '',
+    test: 'test/server/refunds.test.ts',
+    title: 'T30 leaves no debt beside free credits',
+  },
+  {
+    row: 'F57 an old look undoes nothing newer',
+    file: 'server/src/purchases/fulfilment.ts',
+    from: 'if (look < purchase.look_stored || (look === purchase.look_stored && look > 0n)) {',
+    to: 'if (look < 0n) {',
+    test: 'test/server/refunds.test.ts',
+    title: 'T30 F57 is not undone by an answer',
+  },
+  {
     row: 'F52 room of a grant',
     file: 'server/src/purchases/reversal.ts',
     from: 'const grantPartUcr = roomUcr > 0n ? lesserOf(restUcr, roomUcr) : 0n;',

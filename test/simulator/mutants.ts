@@ -222,9 +222,4 @@ function read(tx: Tx,`,
       ),
     ],
   },
-  {
-    name: 'shares worked out before what fell due',
-    rule: /included, promotional, purchased, set aside/,
-    edits: [at('purchases/reversal.ts', '  await ledger.settle(tx, orgId);\n', '')],
-  },
 ];
