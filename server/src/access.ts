@@ -18,6 +18,11 @@ export interface Member {
   readonly credential: Credential;
 }
 
+/** A member whose request was let in for this. */
+export interface LetIn extends Member {
+  readonly action: Action;
+}
+
 /** What a principal asks with. */
 export interface Credential {
   /** What it was given for; undefined for all that its principal may. */
@@ -126,7 +131,7 @@ declare module 'fastify' {
     /** Set with it. */
     credential: Credential;
     /** Set by `Access.allow`. */
-    member: Member;
+    member: LetIn;
   }
 }
 
@@ -177,7 +182,7 @@ export class Access {
       }
       checkScope(credential, needed[action]);
       Object.assign(request, { principal, credential });
-      request.member = { principal, orgId, orgName, role, credential };
+      request.member = { principal, orgId, orgName, role, credential, action };
     };
   }
 
@@ -290,6 +295,29 @@ function checkScope(credential: Credential, accepted: readonly [Scope, ...Scope[
   if (!reaches(credential, accepted)) {
     throw new RequestRefused('insufficient_scope', { scope: accepted[0] });
   }
+}
+
+/**
+ * Looks again, under the organisation's lock that changes of members take too: between the door and a transaction lie a
+ * body, that may come slowly, and a wait.
+ *
+ * @returns the role of now
+ * @throws {RequestRefused} org_not_found when removed meanwhile, insufficient_role when demoted
+ */
+export async function recheck(tx: Tx, { orgId, principal }: Member, action: Action): Promise<Role> {
+  const row = await tx
+    .selectFrom('memberships')
+    .select('role')
+    .where('org_id', '=', orgId)
+    .where('principal_id', '=', principal.id)
+    .executeTakeFirst();
+  if (!row) {
+    throw new RequestRefused('org_not_found');
+  }
+  if (!may(row.role, action)) {
+    throw new RequestRefused('insufficient_role');
+  }
+  return row.role;
 }
 
 export async function isMember(query: Query, orgId: string, principalId: string): Promise<boolean> {

@@ -176,7 +176,7 @@ export async function buildApp({
     identity: config.identity,
     signInReturns: new SignInReturns(database, clock, config.returnUriSchemes),
   });
-  await app.register(tokenRoutes, { access, tokens: new AccessTokens(database, clock) });
+  await app.register(tokenRoutes, { access, tokens: new AccessTokens(database, clock), database });
   await app.register(balanceRoutes, { access, database, dueDates, clock });
   await app.register(purchaseRoutes, { access, purchases });
   await app.register(portalRoutes, { access, purchases });

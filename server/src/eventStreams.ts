@@ -164,14 +164,16 @@ export class EventStreams {
     stream.cursor = lastEventId;
     while (stream.cursor < upTo) {
       const rows = await readOutbox(this.#database.query, orgId, stream.cursor, ROWS_AT_ONCE);
-      for (const row of rows) {
+      // What came after the balance was read is the pump's to send.
+      const missed = rows.filter(({ sequence }) => sequence <= upTo);
+      for (const row of missed) {
         stream.cursor = row.sequence;
         // Whoever opens a stream is a member now, also when removed and added again meanwhile.
         if (row.event !== 'member.removed') {
           send(stream, row.event, row.data);
         }
       }
-      if (rows.length === 0) {
+      if (missed.length === 0) {
         break;
       }
     }

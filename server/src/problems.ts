@@ -185,6 +185,9 @@ function asRefusal(error: FastifyError, request: FastifyRequest): RequestRefused
     request.log.error({ err: error }, 'database unavailable');
     return new RequestRefused('unavailable', { retry_after_s: 5 }, { cause: error });
   }
+  if (state !== undefined && NOT_STORABLE.includes(state)) {
+    return new RequestRefused('validation_failed', {}, { cause: error });
+  }
   if (error instanceof DatabaseUnavailable) {
     request.log.error({ err: error, cause: error.cause }, 'database unavailable');
     const retry_after_s = (error as DatabaseUnavailable).reason === 'busy' ? 1 : 5;
@@ -212,3 +215,9 @@ function asRefusal(error: FastifyError, request: FastifyRequest): RequestRefused
  * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const DATABASE_CANNOT_NOW = ['08', '53', '57', '25006', '40', '55P03'];
+
+/**
+ * Characters that no text in the database can have (U+0000, half of a surrogate pair), and times beyond its calendar.
+ * Source: https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const NOT_STORABLE = ['22021', '22P02', '22P05', '22008'];

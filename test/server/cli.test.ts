@@ -131,6 +131,19 @@ describe('an operator’s command', () => {
     assert.match(await refusal(demote(await idOf(org.admin))), /always has an admin/);
   });
 
+  it('adds nobody twice: a role stays as it is, the last admin’s too', async () => {
+    const ada = await idOf(org.admin);
+    const email = `${ada}@acme.example`;
+    await house.database.query
+      .updateTable('principals')
+      .set({ email })
+      .where('principal_id', '=', ada)
+      .execute();
+    const add = `users add --org ${org.id} --email ${email} --name Ada`;
+    assert.deepEqual(await run(add), { id: ada, email, role: 'admin' });
+    assert.match(await refusal(`${add} --role user`), /is a member already, as admin/);
+  });
+
   it('removes a person at once, and neither the last admin nor a stranger', async () => {
     const max = await idOf(org.member);
     const remove = `users remove --org ${org.id} --user`;

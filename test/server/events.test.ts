@@ -1,5 +1,6 @@
 // The push: what a stream says, in what order, and how it is taken up again.
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { createParser } from 'eventsource-parser';
 import { forgetOldRows, OUTBOX_KEPT_MS } from '../../server/src/outbox.ts';
 import { bearer, House, houseWithStripe, type Org } from './support/house.ts';
@@ -76,6 +77,31 @@ describe('the event stream', () => {
 
   const use = () =>
     house.post(`/v1/orgs/${org.id}/usage`, org.service, { event_id: `e${events++}`, amount_ucr: 1_000_000 });
+
+  it('F57 tells nothing twice when something happens while a stream is taken up again', async () => {
+    const use = (event_id: string) =>
+      house.post(`/v1/orgs/${org.id}/usage`, org.service, { event_id, amount_ucr: 1_000_000 });
+    await use('e1');
+    await use('e2');
+    const { dueDates } = house.app.parts;
+    const read = dueDates.readBalance.bind(dueDates);
+    mock.method(
+      dueDates,
+      'readBalance',
+      async (orgId: string) => {
+        const figures = await read(orgId);
+        await use('e3');
+        return figures;
+      },
+      { times: 1 },
+    );
+    const listener = await Listener.open(house, org, { 'last-event-id': '1' });
+    await use('e4');
+    await listener.until(() => listener.told.some(({ data }) => data['version'] === 5));
+    const versions = listener.told.map(({ data }) => data['version']);
+    assert.deepEqual(versions, versions.toSorted());
+    assert.equal(versions.filter(version => version === 4).length, 1);
+  });
 
   it('begins with the balance as it is, unbuffered and uncached', async () => {
     const listener = await Listener.open(house, org);

@@ -55,6 +55,26 @@ describe('a ledger that differs from its entries', () => {
         .execute()
     ).length;
 
+  it('F71 F63 holds up nobody else: a payment of another organisation is found all the same', async () => {
+    const paid = await house.bought(await house.org());
+    stripe.failing = /checkout/;
+    assert.equal((await house.buy(org, {}, 'cut_off')).statusCode, 503);
+    stripe.failing = undefined;
+    await corrupt();
+    await check();
+    house.clock.advance(26 * 60_000);
+    stripe.double.pay(stripe.sessionOf(paid.id).id);
+    await house.app.parts.reconciler.look();
+    const row = await house.database.query
+      .selectFrom('purchases')
+      .select('status')
+      .where('purchase_id', '=', paid.id)
+      .executeTakeFirst();
+    assert.equal(row?.status, 'credited');
+    await repairProjection(house.database, org.id);
+    await check();
+  });
+
   it('F71 is noticed, told to monitoring, and read from its entries', async () => {
     await corrupt();
     assert.equal((await house.balance(org)).available_ucr, 5_217_000_000, 'not noticed yet');

@@ -1,5 +1,6 @@
 // An organisation's own order: roles, teams, who may set what for whom, settings, and all of it in the audit log.
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { mock } from 'node:test';
 import type { AuditList, OrgMember, Team } from '../../protocol/api.ts';
@@ -133,6 +134,48 @@ describe('the organisation', () => {
     }
     assert.doesNotMatch(resumed, /member\.removed|stream\.closing/);
   });
+
+  const changes: Array<[string, 'POST' | 'PUT', string, object]> = [
+    ['give a role', 'PUT', '/members/MAX/role', { role: 'admin' }],
+    [
+      'make a token',
+      'POST',
+      '/tokens',
+      { name: 'backdoor', scopes: ['credits:usage.write'], expires_in_days: 30 },
+    ],
+    ['change settings', 'PUT', '/settings', { low_balance_threshold_ucr: 1, contact: null }],
+    ['make a team', 'POST', '/teams', { name: 'Robots' }],
+    ['set a budget', 'PUT', '/members/MAX/budget', { limit_ucr: 7, period: 'year' }],
+  ];
+  for (const [what, method, path, body] of changes) {
+    it(`T20 lets nobody ${what} who was removed, or demoted, while the request was on its way`, async () => {
+      const max = await idOf(org.member);
+      for (const [meanwhile, role, code] of [
+        ['DELETE', '', 'org_not_found'],
+        ['PUT', '/role', 'insufficient_role'],
+      ] as const) {
+        const eve = await join(house, org, `Eve${meanwhile}`, 'admin');
+        // The body is read after the door is passed.
+        const slowly = async function* () {
+          const changed = await ask(
+            meanwhile,
+            `/members/${eve.id}${role}`,
+            org.admin,
+            role ? { role: 'user' } : undefined,
+          );
+          assert.equal(changed.statusCode, 204);
+          yield JSON.stringify(body);
+        };
+        const answer = await house.app.inject({
+          method,
+          url: `/v1/orgs/${org.id}${path.replace('MAX', max)}`,
+          headers: { ...bearer(eve.token), 'content-type': 'application/json' },
+          payload: Readable.from(slowly()),
+        });
+        assert.equal(answer.json().code, code);
+      }
+    });
+  }
 
   it('T20 ends the stream of a person who was let in just before, and whose first balance was read just after', async () => {
     const eve = await join(house, org, 'Eve', 'user');

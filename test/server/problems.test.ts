@@ -16,6 +16,21 @@ describe('a problem', () => {
   });
   after(() => house.close());
 
+  for (const [where, ask] of [
+    ['an id', () => house.get('/v1/orgs/a%00b/balance', org.admin)],
+    [
+      'a usage event',
+      () => house.post(`/v1/orgs/${org.id}/usage`, org.service, { event_id: 'a\u0000', amount_ucr: 1 }),
+    ],
+    ['a name', () => house.post(`/v1/orgs/${org.id}/teams`, org.admin, { name: 'half a pair \ud800' })],
+    ['a way back', () => house.app.inject('/return/a%00b')],
+  ] as const) {
+    it(`T35 says that ${where} cannot be stored, and does not fail of it`, async () => {
+      const answer = await ask();
+      assert.ok(answer.statusCode >= 400 && answer.statusCode < 500, `${answer.statusCode} ${answer.body}`);
+    });
+  }
+
   const expected: Record<ProblemCode, number> = {
     idempotency_key_required: 400,
     invalid_signature: 400,

@@ -33,6 +33,24 @@ describe('access tokens of this server', () => {
   const listed = async (path: string, token: string) =>
     (await house.get(path, token)).json<{ data: AccessToken[] }>().data;
 
+  it('F65 makes ten for services at once without one waiting for another in a circle', async () => {
+    const path = paths.tokens(org.id);
+    const ten = await Promise.all(
+      Array.from({ length: 10 }, () => make(org.admin, ['credits:usage.write'], path)),
+    );
+    assert.deepEqual(
+      ten.map(({ statusCode }) => statusCode),
+      Array.from({ length: 10 }, () => 201),
+    );
+  });
+
+  it('T33 makes no more than 50 for a person, also when 60 are asked for at once', async () => {
+    const sixty = await Promise.all(Array.from({ length: 60 }, () => make(org.admin, ['credits:read'])));
+    const refused = sixty.filter(answer => answer.statusCode !== 201);
+    assert.ok(refused.every(answer => answer.json().code === 'too_many_tokens'));
+    assert.equal((await listed(paths.myTokens(), org.admin)).length, 50);
+  });
+
   it('T5 shows a token once, and lists it with what it is for and when it was used', async () => {
     const { token, ...first } = await made(org.admin, ['credits:read']);
     assert.match(token, /^crd_pat_[0-9a-z]{32}$/);

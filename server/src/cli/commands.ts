@@ -90,7 +90,6 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       'Makes somebody a member: admin, team_owner, team_lead or user (the default). They sign in by the provider with\n           this verified e-mail address, or at once as the subject given.',
     async run({ database, clock }, options) {
       const orgId = await organisation(database, options);
-      const role = options.oneOf('role', personRoles, 'user');
       const email = options.text('email');
       if (!/^\S+@\S+$/.test(email)) {
         throw new CommandRefused(`--email must be an e-mail address, not "${email}".`);
@@ -101,6 +100,16 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       const at = clock();
       const known = await byEmail(database, email);
       const id = known?.id ?? newId('usr', at);
+      const was = await database.query
+        .selectFrom('memberships')
+        .select('role')
+        .where('org_id', '=', orgId)
+        .where('principal_id', '=', id)
+        .executeTakeFirst();
+      const role = options.oneOf('role', personRoles, was?.role ?? 'user');
+      if (was && role !== was.role) {
+        throw new CommandRefused(`${email} is a member already, as ${was.role}: "users role" changes that.`);
+      }
       await deed(database, orgId, async tx => {
         const principal = { id, kind: 'person' as const, name: options.text('name'), email };
         await admit(tx, { orgId, principal, role }, at);
@@ -190,7 +199,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       }
       return options.has('user')
         ? tokens.issueToPerson(await memberOf(database, orgId, options.text('user')), order, OPERATOR)
-        : tokens.issueToService(orgId, order, OPERATOR);
+        : database.transaction(tx => tokens.issueToService(tx, orgId, order, OPERATOR));
     },
   },
   'tokens list': {

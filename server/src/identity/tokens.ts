@@ -2,8 +2,9 @@
 import type { AccessToken, NewAccessToken, Scope } from '../../../protocol/api.ts';
 import { noteEverywhere } from '../audit.ts';
 import { type Clock, HOUR_MS } from '../clock.ts';
-import type { Database, Tx } from '../database/database.ts';
+import type { Database, Query, Tx } from '../database/database.ts';
 import { hashOf, newId, newSecret } from '../ids.ts';
+import { takeTurn } from '../ledger/ledger.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Principal } from './people.ts';
 
@@ -48,24 +49,32 @@ export class AccessTokens {
     order: TokenOrder,
     actor: string = person.id,
   ): Promise<NewAccessToken> {
-    await this.#checkRoom({ principalId: person.id });
-    return this.#database.transaction(tx => this.#issue(tx, person, order, actor));
+    return this.#database.transaction(async tx => {
+      await tx
+        .selectFrom('principals')
+        .select('principal_id')
+        .where('principal_id', '=', person.id)
+        .forUpdate()
+        .execute();
+      await this.#checkRoom(tx, { principalId: person.id });
+      return this.#issue(tx, person, order, actor);
+    });
   }
 
   /** Each token is a service of its own, so that the ledger and the audit log tell them apart. */
-  async issueToService(orgId: string, order: TokenOrder, actor: string): Promise<NewAccessToken> {
-    await this.#checkRoom({ servicesOf: orgId });
-    return this.#database.transaction(async tx => {
-      const at = this.#clock();
-      const service = { id: newId('svc', at), kind: 'service', name: order.name, email: null } as const;
-      const { id: principal_id, kind, name, email } = service;
-      await tx.insertInto('principals').values({ principal_id, kind, name, email, created_at: at }).execute();
-      await tx
-        .insertInto('memberships')
-        .values({ org_id: orgId, principal_id, role: 'service', created_at: at })
-        .execute();
-      return this.#issue(tx, service, order, actor);
-    });
+  async issueToService(tx: Tx, orgId: string, order: TokenOrder, actor: string): Promise<NewAccessToken> {
+    // Before anything refers to the organisation: two that share its row and both want it alone would deadlock.
+    await takeTurn(tx, orgId);
+    await this.#checkRoom(tx, { servicesOf: orgId });
+    const at = this.#clock();
+    const service = { id: newId('svc', at), kind: 'service', name: order.name, email: null } as const;
+    const { id: principal_id, kind, name, email } = service;
+    await tx.insertInto('principals').values({ principal_id, kind, name, email, created_at: at }).execute();
+    await tx
+      .insertInto('memberships')
+      .values({ org_id: orgId, principal_id, role: 'service', created_at: at })
+      .execute();
+    return this.#issue(tx, service, order, actor);
   }
 
   /** From the next request on it is worth nothing. @throws {RequestRefused} for a token that is not the owner's */
@@ -117,15 +126,15 @@ export class AccessTokens {
     return { ...onTheWire(row), token };
   }
 
-  async #checkRoom(owner: Owner): Promise<void> {
-    if ((await this.list(owner)).length >= MAX_TOKENS) {
+  async #checkRoom(tx: Tx, owner: Owner): Promise<void> {
+    if ((await this.#owned(owner, tx).execute()).length >= MAX_TOKENS) {
       throw new RequestRefused('too_many_tokens');
     }
   }
 
-  #owned(owner: Owner) {
+  #owned(owner: Owner, query: Query = this.#database.query) {
     const now = this.#clock();
-    const living = this.#database.query
+    const living = query
       .selectFrom('tokens')
       .select(['tokens.token_id', 'tokens.principal_id', 'tokens.name', 'tokens.scope'])
       .select(['tokens.created_at', 'tokens.expires_at', 'tokens.last_used_at'])

@@ -2,7 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { CreatePurchase, Purchase, PurchaseList, PurchaseOptions } from '../../../protocol/api.ts';
 import { formatCredits } from '../../../protocol/format.ts';
-import { type Member, may, needed, reaches } from '../access.ts';
+import { type Member, may, needed, reaches, recheck } from '../access.ts';
 import { note } from '../audit.ts';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.ts';
 import type { Config } from '../config.ts';
@@ -299,6 +299,7 @@ export class Purchases {
     const purchase = { org_id: member.orgId, purchase_id: newId('pur', now) };
     await database.transaction(async tx => {
       await lockOrganisation(tx, member.orgId);
+      await recheck(tx, member, 'purchase');
       if (await inDispute(tx, member.orgId)) {
         throw blocked('', 'dispute_open');
       }

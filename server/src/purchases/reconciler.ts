@@ -74,7 +74,10 @@ export class Reconciler {
       if (purchase.session_id !== null) {
         await purchases.refreshed(purchase);
       } else if (clock().getTime() - purchase.created_at.getTime() > GIVE_UP_OPENING_AFTER_MS) {
-        await this.#giveUp(purchase.org_id, purchase.purchase_id);
+        // One that has to wait, such as for books that are frozen, holds up no other.
+        await this.#giveUp(purchase.org_id, purchase.purchase_id).catch(error =>
+          log.warn({ err: error, purchase: purchase.purchase_id }, 'an order could not be given up'),
+        );
       }
     }
     await watch.check();

@@ -6,6 +6,7 @@ import type { Access } from '../access.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import { liftBudget, setBudget } from '../organisation/budgets.ts';
+import { change } from '../organisation/change.ts';
 import { changeRole, listMembers, removeMember } from '../organisation/members.ts';
 import { changeProblems, done, needsToken, pageOf, problems, rowsOf } from './answers.ts';
 import { OrgParams } from './balance.ts';
@@ -79,7 +80,7 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params }, reply) => {
-      await database.transaction(tx => removeMember(tx, member, params.member, clock()));
+      await change(database, member, (tx, asker) => removeMember(tx, asker, params.member, clock()));
       return reply.status(204).send();
     },
   );
@@ -99,7 +100,7 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params, body }, reply) => {
-      await database.transaction(tx => changeRole(tx, member, params.member, body.role, clock()));
+      await change(database, member, (tx, asker) => changeRole(tx, asker, params.member, body.role, clock()));
       return reply.status(204).send();
     },
   );
@@ -122,7 +123,9 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     ({ member, params, body }) =>
-      database.transaction(tx => setBudget(tx, member, { principalId: params.member }, body, clock())),
+      change(database, member, (tx, asker) =>
+        setBudget(tx, asker, { principalId: params.member }, body, clock()),
+      ),
   );
 
   app.delete(
@@ -147,7 +150,9 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params }, reply) => {
-      await database.transaction(tx => liftBudget(tx, member, { principalId: params.member }, clock()));
+      await change(database, member, (tx, asker) =>
+        liftBudget(tx, asker, { principalId: params.member }, clock()),
+      );
       return reply.status(204).send();
     },
   );

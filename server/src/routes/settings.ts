@@ -1,6 +1,7 @@
 // An organisation's settings, and the alerts about lines that were crossed.
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { AlertList, OrgSettings } from '../../../protocol/api.ts';
+import { change } from '../organisation/change.ts';
 import { listAlerts, readSettings, storeSettings } from '../organisation/settings.ts';
 import { changeProblems, needsToken, pageOf, problems, rowsOf } from './answers.ts';
 import { OrgParams } from './balance.ts';
@@ -48,7 +49,7 @@ export const settingsRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, body }) => {
-      await database.transaction(tx => storeSettings(tx, member, body, clock()));
+      await change(database, member, (tx, asker) => storeSettings(tx, asker, body, clock()));
       return body;
     },
   );

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod/mini';
 import { Budget, NameTeam, SetBudget, Team, TeamList } from '../../../protocol/api.ts';
 import { liftBudget, setBudget } from '../organisation/budgets.ts';
+import { change } from '../organisation/change.ts';
 import {
   createTeam,
   deleteTeam,
@@ -67,7 +68,9 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, body }, reply) =>
-      reply.status(201).send(await database.transaction(tx => createTeam(tx, member, body.name, clock()))),
+      reply
+        .status(201)
+        .send(await change(database, member, (tx, asker) => createTeam(tx, asker, body.name, clock()))),
   );
 
   app.put(
@@ -84,7 +87,7 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params, body }, reply) => {
-      await database.transaction(tx => renameTeam(tx, member, params.team, body.name, clock()));
+      await change(database, member, (tx, asker) => renameTeam(tx, asker, params.team, body.name, clock()));
       return reply.status(204).send();
     },
   );
@@ -102,7 +105,7 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params }, reply) => {
-      await database.transaction(tx => deleteTeam(tx, member, params.team, clock()));
+      await change(database, member, (tx, asker) => deleteTeam(tx, asker, params.team, clock()));
       return reply.status(204).send();
     },
   );
@@ -130,7 +133,9 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params }, reply) => {
-      await database.transaction(tx => putIntoTeam(tx, member, params.team, params.member, clock()));
+      await change(database, member, (tx, asker) =>
+        putIntoTeam(tx, asker, params.team, params.member, clock()),
+      );
       return reply.status(204).send();
     },
   );
@@ -158,7 +163,9 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params }, reply) => {
-      await database.transaction(tx => takeFromTeam(tx, member, params.team, params.member, clock()));
+      await change(database, member, (tx, asker) =>
+        takeFromTeam(tx, asker, params.team, params.member, clock()),
+      );
       return reply.status(204).send();
     },
   );
@@ -179,7 +186,7 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     ({ member, params, body }) =>
-      database.transaction(tx => setBudget(tx, member, { teamId: params.team }, body, clock())),
+      change(database, member, (tx, asker) => setBudget(tx, asker, { teamId: params.team }, body, clock())),
   );
 
   app.delete(
@@ -195,7 +202,7 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       },
     },
     async ({ member, params }, reply) => {
-      await database.transaction(tx => liftBudget(tx, member, { teamId: params.team }, clock()));
+      await change(database, member, (tx, asker) => liftBudget(tx, asker, { teamId: params.team }, clock()));
       return reply.status(204).send();
     },
   );

@@ -3,7 +3,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod/mini';
 import { AccessTokenList, CreateToken, NewAccessToken } from '../../../protocol/api.ts';
 import { type Access, reaches } from '../access.ts';
+import type { Database } from '../database/database.ts';
 import type { AccessTokens, TokenOrder } from '../identity/tokens.ts';
+import { change } from '../organisation/change.ts';
 import { RequestRefused } from '../problems.ts';
 import { needsToken, problems } from './answers.ts';
 import { OrgParams } from './balance.ts';
@@ -13,10 +15,13 @@ const TokenParams = z.object(tokenId);
 const OrgTokenParams = z.extend(OrgParams, tokenId);
 const GONE = { 204: { description: 'It is revoked.', content: { 'text/plain': { schema: z.null() } } } };
 
-export const tokenRoutes: FastifyPluginAsyncZod<{ access: Access; tokens: AccessTokens }> = async (
-  app,
-  { access, tokens },
-) => {
+interface Parts {
+  readonly access: Access;
+  readonly tokens: AccessTokens;
+  readonly database: Database;
+}
+
+export const tokenRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, tokens, database }) => {
   app.addHook('onRequest', async (_request, reply) => {
     reply.header('cache-control', 'no-store');
   });
@@ -137,7 +142,9 @@ export const tokenRoutes: FastifyPluginAsyncZod<{ access: Access; tokens: Access
     },
     async ({ member, body }, reply) => {
       // Who manages the organisation's services gives them what they need, and that is never more than `grantable`.
-      const made = await tokens.issueToService(member.orgId, orderOf(body), member.principal.id);
+      const made = await change(database, member, tx =>
+        tokens.issueToService(tx, member.orgId, orderOf(body), member.principal.id),
+      );
       return reply.status(201).send(made);
     },
   );
