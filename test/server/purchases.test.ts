@@ -1,7 +1,9 @@
 // Buying, from the order to the credits, with Stripe's SDK against the emulator and against the double.
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import type { Purchase, PurchaseList } from '../../protocol/api.ts';
 import {
+  bearer,
   booksAreInOrder,
   type Emulated,
   House,
@@ -10,6 +12,7 @@ import {
   sessionEvent,
   startEmulator,
 } from './support/house.ts';
+import { join } from './support/people.ts';
 import type { StripeSide } from './support/stripeSide.ts';
 
 describe('a purchase in the sandbox, on the emulator', () => {
@@ -101,6 +104,29 @@ describe('a purchase', () => {
   });
 
   const available = async () => (await house.balance(org)).available_ucr;
+
+  it('T20 orders nothing for an admin who was demoted while the order was on its way', async () => {
+    const eve = await join(house, org, 'Eve', 'admin');
+    const slowly = async function* () {
+      const path = `/v1/orgs/${org.id}/members/${eve.id}/role`;
+      const demoted = {
+        method: 'PUT' as const,
+        url: path,
+        headers: bearer(org.admin),
+        payload: { role: 'user' },
+      };
+      assert.equal((await house.app.inject(demoted)).statusCode, 204);
+      yield JSON.stringify({ amount_minor: 5_000, currency: 'usd', expected_credits_ucr: 5_000_000_000 });
+    };
+    const answer = await house.app.inject({
+      method: 'POST',
+      url: `/v1/orgs/${org.id}/purchases`,
+      headers: { ...bearer(eve.token), 'content-type': 'application/json', 'idempotency-key': 'late' },
+      payload: Readable.from(slowly()),
+    });
+    assert.deepEqual([answer.statusCode, answer.json().code], [403, 'insufficient_role']);
+    assert.deepEqual((await house.get(`/v1/orgs/${org.id}/purchases`, org.admin)).json().data, []);
+  });
 
   it('offers $50, $100 and $500 at 100 credits per dollar, and a custom amount', async () => {
     const answer = await house.get(`/v1/orgs/${org.id}/purchase-options`, org.admin);
