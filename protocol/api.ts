@@ -22,6 +22,8 @@ const time = z.iso.datetime({ offset: true });
 /** Human text from the organisation's side. Shown as text, never as markup. */
 const text = z.string().check(z.maxLength(1_000));
 const id = z.string().check(z.minLength(1), z.maxLength(100));
+/** Of text from a caller: what every database can keep, so neither U+0000 nor half of a surrogate pair (`Cs`). */
+const storable = z.refine<string>(value => !/[\0\p{Cs}]/u.test(value), 'a character that cannot be stored');
 const currency = z.string().check(z.regex(/^[a-z]{3}$/));
 
 // ---- GET /v1/meta
@@ -86,7 +88,7 @@ export type ProtectedResource = z.infer<typeof ProtectedResource>;
 /** Before the browser opens: where the answer that carries this `state` is to be passed on to, once. */
 export const CreateSignInReturn = z.object({
   state: z.string().check(z.regex(/^[\w-]{43,128}$/)),
-  callback_uri: z.string().check(z.maxLength(2_000)),
+  callback_uri: z.string().check(z.maxLength(2_000), storable),
 });
 export type CreateSignInReturn = z.infer<typeof CreateSignInReturn>;
 
@@ -97,7 +99,7 @@ export type SignInReturn = z.infer<typeof SignInReturn>;
 
 export const CreateToken = z.object({
   /** What people know it by. */
-  name: z.string().check(z.minLength(1), z.maxLength(100)),
+  name: z.string().check(z.minLength(1), z.maxLength(100), storable),
   /** Of one's own: no more than the asker's token has. A service's: reading and reporting usage at most. */
   scopes: z.array(z.enum(scopes)).check(z.minLength(1), z.maxLength(scopes.length)),
   /** Never longer than a token of this server that asks for it. */
@@ -248,7 +250,7 @@ export const CreatePurchase = z.object({
   /** The credits the person was shown. A server whose rate has changed answers 409 `quote_changed`. */
   expected_credits_ucr: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
   /** Where the return page may send the person. A hint to look again, never proof of payment. */
-  return_uri: z.optional(z.string().check(z.maxLength(2_000))),
+  return_uri: z.optional(z.string().check(z.maxLength(2_000), storable)),
 });
 export type CreatePurchase = z.infer<typeof CreatePurchase>;
 
@@ -368,7 +370,9 @@ export type Team = z.infer<typeof Team>;
 export const TeamList = z.object({ data: z.array(Team), next_cursor: z.nullable(z.string()) });
 export type TeamList = z.infer<typeof TeamList>;
 
-export const NameTeam = z.object({ name: z.string().check(z.trim(), z.minLength(1), z.maxLength(100)) });
+export const NameTeam = z.object({
+  name: z.string().check(z.trim(), z.minLength(1), z.maxLength(100), storable),
+});
 export type NameTeam = z.infer<typeof NameTeam>;
 
 // ---- GET and PUT /v1/orgs/{org}/settings (admins)
@@ -379,7 +383,7 @@ export const OrgSettings = z.object({
   /** Whom members are told to ask for credits; null: the admin who has been it longest. */
   contact: z.nullable(
     z.object({
-      name: z.string().check(z.minLength(1), z.maxLength(200)),
+      name: z.string().check(z.minLength(1), z.maxLength(200), storable),
       email: z.nullable(z.email().check(z.maxLength(320))),
     }),
   ),
@@ -410,10 +414,10 @@ export type AlertList = z.infer<typeof AlertList>;
 
 export const PostUsage = z.object({
   /** The caller's own id of the event; the same id debits at most once, for ever. */
-  event_id: z.string().check(z.minLength(1), z.maxLength(200)),
+  event_id: z.string().check(z.minLength(1), z.maxLength(200), storable),
   amount_ucr: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
-  user_id: z.optional(id),
-  model: z.optional(text),
+  user_id: z.optional(id.check(storable)),
+  model: z.optional(text.check(storable)),
 });
 export type PostUsage = z.infer<typeof PostUsage>;
 
@@ -437,8 +441,8 @@ export const CreateHold = z.object({
   amount_ucr: z.int().check(z.minimum(1), z.maximum(MAX_SAFE_AMOUNT)),
   /** After this the credits are free again, whether the caller came back or not. */
   expires_in_s: z.int().check(z.minimum(1), z.maximum(MAX_HOLD_S)),
-  user_id: z.optional(id),
-  model: z.optional(text),
+  user_id: z.optional(id.check(storable)),
+  model: z.optional(text.check(storable)),
 });
 export type CreateHold = z.infer<typeof CreateHold>;
 

@@ -29,6 +29,7 @@ import { answerBadAddress, answerProblems, RequestRefused } from './problems.ts'
 import { Customers } from './purchases/customers.ts';
 import { Fulfilment } from './purchases/fulfilment.ts';
 import { IdempotencyKeys } from './purchases/idempotencyKeys.ts';
+import { MissedNews } from './purchases/missedNews.ts';
 import { paymentsFrom } from './purchases/payments.ts';
 import { Purchases } from './purchases/purchases.ts';
 import { Reconciler } from './purchases/reconciler.ts';
@@ -98,8 +99,9 @@ export async function buildApp({
     },
     strictTransportSecurity: config.publicUrl.startsWith('https:'),
   });
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.header('credits-version', CREDITS_VERSION);
+    noNulls(request.params as Record<string, string>);
   });
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
@@ -159,7 +161,16 @@ export async function buildApp({
     log: app.log,
   });
   const watch = new WebhookWatch({ query: database.query, clock, log: app.log });
-  const reconciler = new Reconciler({ database, purchases, fulfilment, watch, clock, log: app.log });
+  const missedNews = new MissedNews({ database, payments, fulfilment, log: app.log });
+  const reconciler = new Reconciler({
+    database,
+    purchases,
+    fulfilment,
+    missedNews,
+    watch,
+    clock,
+    log: app.log,
+  });
   const streams = new EventStreams({
     database,
     dueDates,
@@ -201,4 +212,11 @@ export async function buildApp({
   return Object.assign(app, {
     parts: { ledger, dueDates, purchases, fulfilment, reconciler, bookKeeper, streams },
   });
+}
+
+/** No name in the database has U+0000, which it refuses to look for: such an id is then as unknown as any other. */
+function noNulls(params: Record<string, string>): void {
+  for (const [name, value] of Object.entries(params)) {
+    params[name] = value.replaceAll('\0', '\ufffd');
+  }
 }

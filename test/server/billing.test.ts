@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { StripeDouble } from '../support/stripeDouble.ts';
 import {
+  bearer,
   booksAreInOrder,
   type House,
   type HouseOptions,
@@ -9,6 +10,7 @@ import {
   sessionEvent,
   TestClock,
 } from './support/house.ts';
+import { join } from './support/people.ts';
 import type { StripeSide } from './support/stripeSide.ts';
 
 describe('billing', () => {
@@ -90,6 +92,27 @@ describe('billing', () => {
       const call = stripe.double.calls.find(({ path }) => path === '/v1/billing_portal/sessions');
       const back = new URL(String(call?.params['return_url']));
       assert.equal((await house.get(back.pathname)).statusCode, 200);
+    });
+
+    it('T20 is not handed to an admin who was demoted while Stripe was asked', async () => {
+      const { house, stripe } = await open();
+      const org = await house.org();
+      const eve = await join(house, org, 'Eve', 'admin');
+      stripe.holding = /billing_portal/;
+      const asked = house.post(`/v1/orgs/${org.id}/portal-sessions`, eve.token);
+      while (!stripe.requests().some(line => line.includes('billing_portal'))) {
+        await new Promise(setImmediate);
+      }
+      const demoted = await house.app.inject({
+        method: 'PUT',
+        url: `/v1/orgs/${org.id}/members/${eve.id}/role`,
+        headers: bearer(org.admin),
+        payload: { role: 'user' },
+      });
+      assert.equal(demoted.statusCode, 204, demoted.body);
+      stripe.letGo();
+      const answer = await asked;
+      assert.deepEqual([answer.statusCode, answer.json().code], [403, 'insufficient_role']);
     });
 
     it('T20 does not open for others, and asks Stripe nothing', async () => {

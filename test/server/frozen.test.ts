@@ -187,6 +187,15 @@ describe('a ledger that differs from its entries', () => {
     assert.equal((await house.balance(org)).available_ucr, 10_218_000_000);
   });
 
+  it('F71 still shows what the payment side knows: its portal opens', async () => {
+    await corrupt();
+    await check();
+    const answer = await house.post(`/v1/orgs/${org.id}/portal-sessions`, org.admin);
+    assert.equal(answer.statusCode, 201, answer.body);
+    await repairProjection(house.database, org.id);
+    await check();
+  });
+
   it('F71 leaves other organisations alone', async () => {
     const other = await house.org();
     await corrupt();

@@ -16,20 +16,42 @@ describe('a problem', () => {
   });
   after(() => house.close());
 
-  for (const [where, ask] of [
-    ['an id', () => house.get('/v1/orgs/a%00b/balance', org.admin)],
-    [
-      'a usage event',
-      () => house.post(`/v1/orgs/${org.id}/usage`, org.service, { event_id: 'a\u0000', amount_ucr: 1 }),
-    ],
-    ['a name', () => house.post(`/v1/orgs/${org.id}/teams`, org.admin, { name: 'half a pair \ud800' })],
-    ['a way back', () => house.app.inject('/return/a%00b')],
-  ] as const) {
-    it(`T35 says that ${where} cannot be stored, and does not fail of it`, async () => {
-      const answer = await ask();
-      assert.ok(answer.statusCode >= 400 && answer.statusCode < 500, `${answer.statusCode} ${answer.body}`);
+  for (const name of ['a\0', 'half a pair \ud800', '\udc00\ud83d other way round']) {
+    it(`T35 says which text cannot be stored: ${JSON.stringify(name)}`, async () => {
+      const asked = [
+        ['/event_id', `/v1/orgs/${org.id}/usage`, org.service, { event_id: name, amount_ucr: 1 }],
+        [
+          '/user_id',
+          `/v1/orgs/${org.id}/usage`,
+          org.service,
+          { event_id: 'e', amount_ucr: 1, user_id: name },
+        ],
+        ['/model', `/v1/orgs/${org.id}/usage`, org.service, { event_id: 'e', amount_ucr: 1, model: name }],
+        ['/name', `/v1/orgs/${org.id}/teams`, org.admin, { name }],
+        ['/name', '/v1/me/tokens', org.admin, { name, scopes: ['credits:read'], expires_in_days: 1 }],
+      ] as const;
+      for (const [pointer, path, token, body] of asked) {
+        const answer = await house.post(path, token, body);
+        assert.equal(answer.statusCode, 422, answer.body);
+        const { code, errors } = answer.json<Problem>();
+        assert.deepEqual([code, errors?.map(error => error.pointer)], ['validation_failed', [pointer]]);
+      }
     });
   }
+
+  it('T35 knows no name with a character that cannot be stored, and says so as of any other', async () => {
+    const unknown = [
+      ['org_not_found', '/v1/orgs/a%00b/balance'],
+      ['purchase_not_found', `/v1/orgs/${org.id}/purchases/a%00b`],
+    ] as const;
+    for (const [code, path] of unknown) {
+      assert.equal((await house.get(path, org.admin)).json<Problem>().code, code, path);
+    }
+    const url = `/v1/orgs/${org.id}/teams/a%00b`;
+    const rename = { method: 'PUT', url, headers: bearer(org.admin), payload: { name: 'b' } } as const;
+    assert.equal((await house.app.inject(rename)).json<Problem>().code, 'team_not_found');
+    assert.equal((await house.app.inject('/return/a%00b')).statusCode, 404);
+  });
 
   const expected: Record<ProblemCode, number> = {
     idempotency_key_required: 400,
@@ -106,6 +128,7 @@ describe('a problem', () => {
     ['F68 there are too many connections', '53300', 503],
     ['the connection broke', '08006', 503],
     ['the database is shutting down', '57P01', 503],
+    ['T35 text of an identity provider cannot be stored', '22021', 422],
     ['our SQL is wrong', '42601', 500],
   ] as const) {
     it(`says ${status} when ${name}`, async () => {

@@ -8,7 +8,7 @@ import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.ts';
 import type { Config } from '../config.ts';
 import type { Database } from '../database/database.ts';
 import { newId, newSecret } from '../ids.ts';
-import { lockOrganisation } from '../ledger/ledger.ts';
+import { lockOrganisation, takeTurn } from '../ledger/ledger.ts';
 import { contactOf } from '../organisation/settings.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Customers } from './customers.ts';
@@ -231,7 +231,8 @@ export class Purchases {
   }
 
   /** An address of the payment side's own pages about the organisation: invoices, receipts, stored cards. */
-  async openPortal({ orgId, orgName, principal }: Member): Promise<string> {
+  async openPortal(member: Member): Promise<string> {
+    const { orgId, orgName, principal } = member;
     const { config, database, payments, clock } = this.#parts;
     if (!payments) {
       throw blocked('', 'payments_unavailable');
@@ -240,7 +241,9 @@ export class Purchases {
       payments.openPortal(customerId, `${config.publicUrl}/portal/closed`),
     );
     await database.transaction(async tx => {
-      await lockOrganisation(tx, orgId);
+      // Of books that are frozen, too, the invoices may be seen: nothing is posted.
+      await takeTurn(tx, orgId);
+      await recheck(tx, member, 'manage_billing');
       await note(tx, orgId, { action: 'billing.portal_opened', actor: principal.id }, clock());
     });
     return url;
