@@ -340,13 +340,15 @@ describe('PostgreSQL', () => {
     await house.close();
   });
 
-  it('F69 credits again, once, what a restored backup missed', async () => {
+  it('F69 T30 credits again, once, what a restored backup missed, and takes back what was refunded meanwhile', async () => {
     const name = (of: string) => new URL(of).pathname.slice(1);
     const lost = await freshDatabase();
     const { house, stripe } = await houseWithStripe({ database: await open(lost) });
     const org = await house.org();
-    const purchase = await house.bought(org);
-    const session = stripe.sessionOf(purchase.id);
+    const refunded = stripe.sessionOf((await house.bought(org)).id);
+    stripe.double.pay(refunded.id);
+    await house.deliver(sessionEvent(refunded.id));
+    const paid = stripe.sessionOf((await house.bought(org)).id);
     // A copy is made of a database that nobody uses, so the server stops for it.
     await house.close();
     await opened.pop()?.close();
@@ -357,18 +359,26 @@ describe('PostgreSQL', () => {
 
     const options = { clock: house.clock, sdk: stripe.sdk };
     const before = (await houseWithStripe({ ...options, database: await open(lost) })).house;
-    stripe.double.pay(session.id);
-    await before.deliver(sessionEvent(session.id));
-    assert.equal((await before.balance(org)).available_ucr, 10_218_000_000);
+    stripe.double.pay(paid.id);
+    await before.deliver(sessionEvent(paid.id));
+    for (const event of stripe.double.refund(refunded.id)) {
+      await before.deliver(event);
+    }
+    const unknown = stripe.sessionOf((await before.bought(org)).id);
+    stripe.double.pay(unknown.id);
+    await before.deliver(sessionEvent(unknown.id));
+    assert.equal((await before.balance(org)).available_ucr, 15_218_000_000);
     await before.close();
 
     const restored = (await houseWithStripe({ ...options, database: await open(backup.href) })).house;
-    assert.equal((await restored.balance(org)).available_ucr, 5_218_000_000);
+    assert.equal((await restored.balance(org)).available_ucr, 10_218_000_000);
     await restored.app.parts.reconciler.look();
     await restored.app.parts.reconciler.look();
-    assert.equal((await restored.deliver(sessionEvent(session.id))).statusCode, 200);
+    assert.equal((await restored.deliver(sessionEvent(paid.id))).statusCode, 200);
     const balance = await restored.balance(org);
-    assert.deepEqual([balance.available_ucr, balance.version], [10_218_000_000, 2]);
+    assert.deepEqual([balance.available_ucr, balance.version], [10_218_000_000, 4]);
+    // Ordered after the backup: a person must look, and is told so without a delivery.
+    assert.equal((await restored.get('/health')).json().webhooks.quarantined, 1);
     await booksAreInOrder(restored);
     await restored.close();
   });

@@ -138,7 +138,12 @@ function read(tx: Tx,`,
       at(
         'purchases/fulfilment.ts',
         ".returning('status')\n      .executeTakeFirstOrThrow();\n    return stored.status === 'received'",
-        ".returning(['status', 'received_at'])\n      .executeTakeFirstOrThrow();\n    return stored.status === 'received' && stored.received_at.getTime() === now.getTime()",
+        ".returning(['status', sql<boolean>`stripe_events.xmax = 0`.as('isFirst')])\n      .executeTakeFirstOrThrow();\n    return stored.status === 'received' && stored.isFirst",
+      ),
+      at(
+        'purchases/fulfilment.ts',
+        'import type { PurchaseStatus }',
+        "import { sql } from 'kysely';\nimport type { PurchaseStatus }",
       ),
       at(
         'purchases/reconciler.ts',
@@ -210,6 +215,11 @@ function read(tx: Tx,`,
         "expired: ['needs_review'],",
       ),
     ],
+  },
+  {
+    name: 'only deliveries are heard of',
+    rule: /included, promotional, purchased, set aside|I2|I5/,
+    edits: [at('purchases/missedNews.ts', 'if (!payments || !readTo) {', 'if (payments || !readTo) {')],
   },
   {
     name: 'an old look undoes a newer one',

@@ -49,7 +49,7 @@ export type Operation =
   | { do: 'dispute'; session: number; inquiry: boolean; part: number }
   | { do: 'withdraw'; session: number }
   | { do: 'close'; session: number; won: boolean }
-  | { do: 'lose'; event: number }
+  | { do: 'lose'; event: number; all: boolean }
   | { do: 'plan'; org: number; plan: { credits: number; anchorDay: number; capCredits: number } | null }
   | { do: 'role'; org: number; role: 'admin' | 'user' | 'team_owner' }
   | { do: 'wait'; ms: number }
@@ -181,7 +181,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof<Weighted<Operation>[]>(
   ),
   weighted(3, fc.record({ do: is('withdraw'), session: any })),
   weighted(2, fc.record({ do: is('close'), session: any, won: fc.boolean() })),
-  weighted(2, fc.record({ do: is('lose'), event: any })),
+  weighted(2, fc.record({ do: is('lose'), event: any, all: fc.boolean() })),
   weighted(
     2,
     fc.record({

@@ -59,7 +59,6 @@ interface Payment {
   paidMinor: number;
   status: 'open' | 'unpaid' | 'paid' | 'failed' | 'expired';
   tampered: boolean;
-  isLate: boolean;
   readonly refunds: { id: string; minor: number; failed: boolean }[];
   readonly disputes: { minor: number; state: 'inquiry' | 'open' | 'won' | 'lost'; withdrawn: boolean }[];
 }
@@ -91,7 +90,7 @@ export class World {
   readonly #organisations: Organisation[] = [];
   readonly #payments = new Map<string, Payment>();
   /** Events that no server has said yes to. */
-  readonly #undelivered: Stripe.Event[] = [];
+  #undelivered: Stripe.Event[] = [];
   #books: Books;
   #now = START;
   /** How far the servers' clock is ahead of the true one. */
@@ -293,14 +292,9 @@ export class World {
         return;
       }
       case 'lose': {
-        // News of a payment on an open page may be lost for ever: looking finds it. Other news Stripe sends for days.
-        const lost = pick(
-          this.#undelivered.filter(event => this.#isFoundByLooking(event)),
-          it.event,
-        );
-        if (lost) {
-          this.#undelivered.splice(this.#undelivered.indexOf(lost), 1);
-        }
+        // For ever: looking finds it. All of it, as when the endpoint is away for days.
+        const lost = it.all ? [...this.#undelivered] : [pick(this.#undelivered, it.event)];
+        this.#undelivered = this.#undelivered.filter(event => !lost.includes(event));
         return;
       }
       case 'plan':
@@ -501,7 +495,6 @@ export class World {
       paidMinor: 0,
       status: status === 'open' ? 'open' : 'expired',
       tampered: false,
-      isLate: false,
       refunds: [],
       disputes: [],
     });
@@ -519,7 +512,6 @@ export class World {
     }
     const isAsync = how === 'delayed';
     this.#happened(this.#stripe.pay(payment.session, { async: isAsync, taxMinor, evenIfExpired: late }));
-    payment.isLate = payment.status === 'expired';
     payment.paidMinor = payment.amountMinor + taxMinor;
     payment.status = isAsync ? 'unpaid' : 'paid';
   }
@@ -729,13 +721,6 @@ export class World {
     return this.#paymentsThat('paid').filter(({ disputes }) =>
       ['open', 'inquiry'].includes(disputes.at(-1)?.state ?? ''),
     );
-  }
-
-  /** A payment on a page that had ended already is found by its news alone. */
-  #isFoundByLooking({ type, data }: Stripe.Event): boolean {
-    const session = 'id' in data.object ? data.object.id : undefined;
-    const isLate = session !== undefined && this.#payments.get(session)?.isLate === true;
-    return type === 'checkout.session.expired' || (type === 'checkout.session.completed' && !isLate);
   }
 
   // ---- servers

@@ -7,6 +7,7 @@ import { ledgerRulesSchema } from './migrations/0003_ledger_rules.ts';
 import { paymentsSchema } from './migrations/0004_payments.ts';
 import { identitySchema } from './migrations/0005_identity.ts';
 import { organisationSchema } from './migrations/0006_organisation.ts';
+import { missedNewsSchema } from './migrations/0007_missed_news.ts';
 import { checkSchema, SchemaBroken } from './schema.ts';
 import { sqlState } from './sqlState.ts';
 
@@ -22,6 +23,7 @@ const migrations: Record<string, Step> = {
   '0004_payments': statements(paymentsSchema),
   '0005_identity': statements(identitySchema),
   '0006_organisation': statements(organisationSchema),
+  '0007_missed_news': statements(missedNewsSchema),
 };
 
 export class SchemaTooNew extends Error {

@@ -178,7 +178,11 @@ export interface Tables {
     org_id: string | null;
     received_at: Date;
     settled_at: Date | null;
+    /** It is in the payment side's list and was not delivered, or not yet. */
+    found_by_looking: Generated<boolean>;
   };
+  /** One row, from the first look on. */
+  stripe_reading: { one: Generated<boolean>; read_to: Date };
   payment_customers: { org_id: string; customer_id: string; created_at: Date };
   audit_log: {
     org_id: string;

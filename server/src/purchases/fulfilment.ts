@@ -37,6 +37,9 @@ const returnEvents = new Set([
   'charge.dispute.closed',
 ]);
 
+/** What is acted on, of all that the payment side tells. */
+export const newsTypes: readonly string[] = [...sessionEvents, ...returnEvents];
+
 /** A delivery that was taken in, as far as acting on it goes. */
 export interface Delivery {
   readonly key: string;
@@ -107,8 +110,11 @@ export class Fulfilment {
     await this.#settle(this.#database.query, key, 'quarantined', null);
   }
 
-  /** Takes a delivery in before acting on it, so that none is lost between its answer and its effect (F62). */
-  async receive(notice: Notice): Promise<'settled' | 'to_fulfil'> {
+  /**
+   * Takes news in before acting on it, so that none is lost between its answer and its effect (F62). News that was found
+   * by looking says nothing of the webhook, until it is delivered as well.
+   */
+  async receive(notice: Notice, by: 'delivery' | 'looking' = 'delivery'): Promise<'settled' | 'to_fulfil'> {
     const ours =
       (sessionEvents.has(notice.type) && notice.sessionId !== null) ||
       (returnEvents.has(notice.type) && notice.paymentIntentId !== null);
@@ -138,9 +144,16 @@ export class Fulfilment {
         org_id: null,
         received_at: now,
         settled_at: status === 'ignored' ? now : null,
+        found_by_looking: by === 'looking',
       })
       // Known already: what counts is whether its effect was committed, not whether it was seen (T28).
-      .onConflict(conflict => conflict.column('event_key').doUpdateSet({ event_key: notice.key }))
+      .onConflict(conflict =>
+        conflict
+          .column('event_key')
+          .doUpdateSet(
+            by === 'delivery' ? { found_by_looking: false, received_at: now } : { event_key: notice.key },
+          ),
+      )
       .returning('status')
       .executeTakeFirstOrThrow();
     return stored.status === 'received' ? 'to_fulfil' : 'settled';

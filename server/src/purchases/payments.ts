@@ -72,6 +72,11 @@ export interface Notice {
   readonly livemode: boolean | null;
 }
 
+/** An event as the payment side's own list has it, whether it was delivered or not. */
+export interface ListedNotice extends Notice {
+  readonly createdAt: Date;
+}
+
 export interface Payments {
   readonly mode: 'live' | 'test' | 'sandbox';
   /** With the same key again it is the same customer. */
@@ -88,6 +93,8 @@ export interface Payments {
   expire(sessionId: string): Promise<boolean>;
   /** @throws {RequestRefused} `invalid_signature`, whatever exactly is wrong with it. */
   receive(rawBody: Buffer, signature: string | undefined): Notice;
+  /** The events of these types since then, page by page, newest first. Stripe keeps them for 30 days. */
+  listed(types: readonly string[], since: Date): AsyncIterable<readonly ListedNotice[]>;
 }
 
 /** The payment side knows no such customer, perhaps because a person deleted it there. */
@@ -284,7 +291,7 @@ export class StripePayments implements Payments {
           undefined,
           nowS * 1_000,
         );
-        return notice(event, rawBody);
+        return notice(event, event.id ?? ownKey(event, rawBody));
       } catch (error) {
         if (!(error instanceof Stripe.errors.StripeSignatureVerificationError)) {
           throw new RequestRefused('invalid_signature', {}, { cause: error });
@@ -293,6 +300,23 @@ export class StripePayments implements Payments {
       }
     }
     throw new RequestRefused('invalid_signature');
+  }
+
+  async *listed(types: readonly string[], since: Date): AsyncIterable<readonly ListedNotice[]> {
+    if (this.mode === 'sandbox') {
+      return; // its stand-in keeps no list
+    }
+    const of = { types: [...types], created: { gte: Math.floor(since.getTime() / 1_000) }, limit: 100 };
+    let last: string | undefined;
+    do {
+      const after = last === undefined ? {} : { starting_after: last };
+      const page = await this.#ask('list', () => this.#stripe.events.list({ ...of, ...after }));
+      yield page.data.map(event => ({
+        ...notice(event, event.id),
+        createdAt: new Date(event.created * 1_000),
+      }));
+      last = page.has_more ? page.data.at(-1)?.id : undefined;
+    } while (last !== undefined);
   }
 
   async #askAbout<T extends { object: string }>(
@@ -381,21 +405,33 @@ function summary(session: Stripe.Checkout.Session, returned: Returned | null): S
   };
 }
 
-function notice(event: Stripe.Event, rawBody: Buffer): Notice {
-  const object = event.data?.object as
-    | { object?: string; id?: string; livemode?: boolean; payment_intent?: unknown }
-    | undefined;
-  const sessionId = object?.object === 'checkout.session' && object.id ? object.id : null;
-  // A stand-in may send events without an id: then a session has one event of a type.
-  const key =
-    event.id ??
-    (sessionId === null ? createHash('sha256').update(rawBody).digest('hex') : `${sessionId}:${event.type}`);
+function notice(event: Stripe.Event, key: string): Notice {
+  const object = objectOf(event);
   return {
     key,
     eventId: event.id ?? null,
     type: event.type,
-    sessionId,
+    sessionId: sessionIdOf(event),
     paymentIntentId: typeof object?.payment_intent === 'string' ? object.payment_intent : null,
     livemode: event.livemode ?? object?.livemode ?? null,
   };
+}
+
+/** A stand-in may send events without an id: then a session has one event of a type. */
+function ownKey(event: Stripe.Event, rawBody: Buffer): string {
+  const sessionId = sessionIdOf(event);
+  return sessionId === null
+    ? createHash('sha256').update(rawBody).digest('hex')
+    : `${sessionId}:${event.type}`;
+}
+
+function sessionIdOf(event: Stripe.Event): string | null {
+  const object = objectOf(event);
+  return object?.object === 'checkout.session' && object.id ? object.id : null;
+}
+
+function objectOf(event: Stripe.Event) {
+  return event.data?.object as
+    | { object?: string; id?: string; livemode?: boolean; payment_intent?: unknown }
+    | undefined;
 }

@@ -1,4 +1,5 @@
-// The reconciler: looks again at everything under way, for the webhooks that never came and the work that was cut off.
+// The reconciler: looks at what was never delivered and again at everything under way, for the webhooks that never came
+// and the work that was cut off.
 import type { FastifyBaseLogger } from 'fastify';
 import { type Clock, MINUTE_MS } from '../clock.ts';
 import type { Database } from '../database/database.ts';
@@ -6,6 +7,7 @@ import { lockOrganisation } from '../ledger/ledger.ts';
 import { forgetOldRows } from '../outbox.ts';
 import { Rounds } from '../rounds.ts';
 import type { Fulfilment } from './fulfilment.ts';
+import type { MissedNews } from './missedNews.ts';
 import { changePurchase, selectPurchases, underWay } from './purchase.ts';
 import type { Purchases } from './purchases.ts';
 import type { WebhookWatch } from './watch.ts';
@@ -19,6 +21,7 @@ interface Parts {
   readonly database: Database;
   readonly purchases: Purchases;
   readonly fulfilment: Fulfilment;
+  readonly missedNews: MissedNews;
   readonly watch: WebhookWatch;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
@@ -54,7 +57,11 @@ export class Reconciler {
   }
 
   async look(): Promise<void> {
-    const { database, purchases, fulfilment, watch, clock, log } = this.#parts;
+    const { database, purchases, fulfilment, missedNews, watch, clock, log } = this.#parts;
+    // What is under way is looked at all the same, and the next look reads from the same place.
+    await missedNews
+      .find()
+      .catch(error => log.warn({ err: error }, 'the list of events could not be read to its end'));
     for (const event of await fulfilment.unsettled(AT_ONCE)) {
       if (!this.#rounds.isStopping) {
         await fulfilment

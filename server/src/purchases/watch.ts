@@ -66,6 +66,7 @@ export class WebhookWatch {
     const { last } = await query
       .selectFrom('stripe_events')
       .select(({ fn }) => fn.max('received_at').as('last'))
+      .where('found_by_looking', '=', false)
       .executeTakeFirstOrThrow();
     const { missed } = await query
       .selectFrom('purchases')
@@ -77,7 +78,8 @@ export class WebhookWatch {
           exists(
             selectFrom('stripe_events')
               .select('event_key')
-              .whereRef('stripe_events.session_id', '=', 'purchases.session_id'),
+              .whereRef('stripe_events.session_id', '=', 'purchases.session_id')
+              .where('found_by_looking', '=', false),
           ),
         ),
       )

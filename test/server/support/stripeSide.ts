@@ -19,8 +19,8 @@ export class StripeSide {
       now: () => now().getTime(),
       // All tests share one database, where ids of sessions are what they are at Stripe: never the same twice.
       nextId: prefix => `${prefix}${randomUUID().replaceAll('-', '')}`,
-      onCall: async ({ method, path }, moment) => {
-        const line = `${method} ${path}`;
+      onCall: async ({ method, path, params }, moment) => {
+        const line = `${method} ${path}${'starting_after' in params ? ', next page' : ''}`;
         if (moment === 'before' && this.failing?.test(line)) {
           throw new Error('away');
         }

@@ -323,9 +323,13 @@ export class Api {
       one('/v1/disputes', books.disputes, 'dispute'),
       one('/v1/invoices', books.invoices, 'invoice'),
       get('/v1/events', read =>
-        page(read, '/v1/events', new Map(books.events.map(event => [event.id, event])), {
-          type: event => event.type,
-        }),
+        page(
+          read,
+          '/v1/events',
+          new Map(books.events.map(event => [event.id, event])),
+          { type: event => event.type },
+          { types: event => event.type },
+        ),
       ),
       get('/v1/events/:id', (_, id) =>
         found(new Map(books.events.map(event => [event.id, event])), id, 'event', 404, 'id'),
@@ -512,8 +516,10 @@ function page<T extends { id: string; created: number }>(
   url: string,
   shelf: Map<string, T>,
   filters: Record<string, (item: T) => unknown>,
+  anyOf: Record<string, (item: T) => string> = {},
 ): Stripe.ApiList<T> {
-  read.only('limit', 'starting_after', 'ending_before', 'created', ...Object.keys(filters));
+  const names = [...Object.keys(filters), ...Object.keys(anyOf)];
+  read.only('limit', 'starting_after', 'ending_before', 'created', ...names);
   const limit = read.integer('limit') ?? 10;
   if (limit < 1 || limit > 100) throw new ApiError(400, 'A page has 1 to 100 items', { param: 'limit' });
   const created = read.has('created') ? read.hash('created').only('gt', 'gte', 'lt', 'lte') : null;
@@ -523,6 +529,12 @@ function page<T extends { id: string; created: number }>(
   for (const [name, of] of Object.entries(filters)) {
     const wanted = read.text(name);
     if (wanted !== null) items = items.filter(item => of(item) === wanted);
+  }
+  for (const [name, of] of Object.entries(anyOf)) {
+    const wanted = read.texts(name);
+    // Source: https://docs.stripe.com/api/events/list#list_events-types
+    if (wanted.length > 20) throw new ApiError(400, 'At most 20 may be named', { param: name });
+    if (wanted.length > 0) items = items.filter(item => wanted.includes(of(item)));
   }
   const place = (name: string): number => {
     const id = read.required(name);
