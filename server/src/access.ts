@@ -29,6 +29,8 @@ export interface Credential {
   readonly scopes: readonly string[] | undefined;
   /** Of tokens of this server: nothing made with one lasts longer. */
   readonly expiresAt: Date | null;
+  /** Of tokens of this server: what ends with it. */
+  readonly tokenId: string | null;
 }
 
 export const actions = [
@@ -216,7 +218,7 @@ export class Access {
       )
       .leftJoin('organisations as o', 'o.org_id', 'm.org_id')
       .select(['principals.principal_id as id', 'principals.kind', 'principals.name', 'principals.email'])
-      .select(['tokens.scope', 'tokens.expires_at', 'tokens.last_used_at'])
+      .select(['tokens.token_id', 'tokens.scope', 'tokens.expires_at', 'tokens.last_used_at'])
       .select(['m.role', 'o.name as org_name'])
       .where('tokens.token_hash', '=', hashOf(token))
       .where('tokens.revoked_at', 'is', null)
@@ -225,7 +227,7 @@ export class Access {
     if (!row) {
       throw new RequestRefused('unauthenticated');
     }
-    const { scope, expires_at, last_used_at, role, org_name, ...principal } = row;
+    const { token_id, scope, expires_at, last_used_at, role, org_name, ...principal } = row;
     if (now.getTime() - (last_used_at?.getTime() ?? 0) > USE_NOTED_EVERY_MS) {
       // Nobody waits for it, and a database that only reads still answers.
       this.#query
@@ -237,7 +239,7 @@ export class Access {
     }
     return {
       principal,
-      credential: { scopes: scope?.split(' '), expiresAt: expires_at },
+      credential: { scopes: scope?.split(' '), expiresAt: expires_at, tokenId: token_id },
       membership: role !== null && org_name !== null ? { role, name: org_name } : undefined,
     };
   }
@@ -248,9 +250,9 @@ export class Access {
     }
     const identity = await this.#providers.verify(token);
     // A token without any of our scopes was made for something else, such as telling a program who signed in.
-    checkScope({ scopes: identity.scopes, expiresAt: null }, scopes);
+    const credential = { scopes: identity.scopes, expiresAt: null, tokenId: null };
+    checkScope(credential, scopes);
     const principal = await personOf(this.#database, identity, this.#clock());
-    const credential = { scopes: identity.scopes, expiresAt: null };
     const membership = orgId === null ? undefined : await this.#membership(principal, orgId);
     return { principal, credential, membership };
   }
@@ -302,32 +304,46 @@ function checkScope(credential: Credential, accepted: readonly [Scope, ...Scope[
  * body, that may come slowly, and a wait.
  *
  * @returns the role of now
- * @throws {RequestRefused} org_not_found when removed meanwhile, insufficient_role when demoted
+ * @throws {RequestRefused} org_not_found when removed meanwhile, insufficient_role when demoted, unauthenticated when
+ * the token was revoked
  */
-export async function recheck(tx: Tx, { orgId, principal }: Member, action: Action): Promise<Role> {
-  const row = await tx
+export async function recheck(tx: Tx, member: Member, action: Action): Promise<Role> {
+  const { role, isRevoked } = await standing(tx, member);
+  if (isRevoked) {
+    throw new RequestRefused('unauthenticated');
+  }
+  if (role === undefined) {
+    throw new RequestRefused('org_not_found');
+  }
+  if (!may(role, action)) {
+    throw new RequestRefused('insufficient_role');
+  }
+  return role;
+}
+
+interface Standing {
+  /** Undefined for somebody who is not a member, or not any more. */
+  readonly role: Role | undefined;
+  readonly isRevoked: boolean;
+}
+
+/** What has become meanwhile of somebody who was let in. */
+export async function standing(query: Query, { orgId, principal, credential }: Member): Promise<Standing> {
+  const token =
+    credential.tokenId === null
+      ? undefined
+      : await query
+          .selectFrom('tokens')
+          .select('revoked_at')
+          .where('token_id', '=', credential.tokenId)
+          .executeTakeFirst();
+  const membership = await query
     .selectFrom('memberships')
     .select('role')
     .where('org_id', '=', orgId)
     .where('principal_id', '=', principal.id)
     .executeTakeFirst();
-  if (!row) {
-    throw new RequestRefused('org_not_found');
-  }
-  if (!may(row.role, action)) {
-    throw new RequestRefused('insufficient_role');
-  }
-  return row.role;
-}
-
-export async function isMember(query: Query, orgId: string, principalId: string): Promise<boolean> {
-  const row = await query
-    .selectFrom('memberships')
-    .select('principal_id')
-    .where('org_id', '=', orgId)
-    .where('principal_id', '=', principalId)
-    .executeTakeFirst();
-  return row !== undefined;
+  return { role: membership?.role, isRevoked: token !== undefined && token.revoked_at !== null };
 }
 
 /** The admin to name to a member who would like more credits: the one who has been it longest. */

@@ -29,8 +29,12 @@ export async function note(tx: Tx, orgId: string, deed: Deed, at: Date): Promise
     .execute();
 }
 
-/** In every organisation that the principal is a member of: what one can do in them has changed. */
-export async function noteEverywhere(tx: Tx, principalId: string, deed: Deed, at: Date): Promise<void> {
+/**
+ * In every organisation that the principal is a member of: what one can do in them has changed.
+ *
+ * @returns the ids of the organisations
+ */
+export async function noteEverywhere(tx: Tx, principalId: string, deed: Deed, at: Date): Promise<string[]> {
   const organisations = await tx
     .selectFrom('organisations')
     .innerJoin('memberships', 'memberships.org_id', 'organisations.org_id')
@@ -42,6 +46,7 @@ export async function noteEverywhere(tx: Tx, principalId: string, deed: Deed, at
   for (const { org_id } of organisations) {
     await note(tx, org_id, deed, at);
   }
+  return organisations.map(({ org_id }) => org_id);
 }
 
 /** Newest first. */

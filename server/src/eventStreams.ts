@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyBaseLogger } from 'fastify';
 import { type EventName, HEARTBEAT_MS } from '../../protocol/api.ts';
-import { isMember, type Member } from './access.ts';
+import { type Member, standing } from './access.ts';
 import { type Clock, MINUTE_MS } from './clock.ts';
 import type { Database } from './database/database.ts';
 import { balanceOnTheWire } from './ledger/balance.ts';
@@ -16,16 +16,23 @@ const RETRY_MS = 3_000;
 const STREAMS_PER_PRINCIPAL = 20;
 /** A reader this far behind is let go; it resumes where it was. */
 const MAX_UNREAD_BYTES = 256 * 1024;
-/** After this a stream is renewed, so that a revoked token or a changed role counts here too. */
+/** After this a stream is renewed, so that a token of an identity provider that has ended counts here too. */
 const MAX_AGE_MS = 15 * MINUTE_MS;
 const ROWS_AT_ONCE = 500;
 
 interface Stream {
   readonly principalId: string;
+  readonly tokenId: string | null;
   readonly out: ServerResponse;
   readonly openedAt: Date;
   cursor: bigint;
 }
+
+/** What servers tell each other alone: the streams of this id end. */
+const endings: Partial<Record<string, { reason: string; of(stream: Stream): string | null }>> = {
+  'member.removed': { reason: 'removed', of: stream => stream.principalId },
+  'token.revoked': { reason: 'revoked', of: stream => stream.tokenId },
+};
 
 /** One organisation's listeners. Whatever reads or moves a cursor takes its turn, so no row is skipped or sent twice. */
 class Channel {
@@ -109,8 +116,9 @@ export class EventStreams {
 
   /** Takes over an answer whose head has been written: what was missed, the balance as it is, then what happens. */
   async open(member: Member, lastEventId: bigint | undefined, out: ServerResponse): Promise<void> {
-    const { orgId } = member;
-    const stream: Stream = { principalId: member.principal.id, out, openedAt: this.#clock(), cursor: 0n };
+    const { orgId, principal, credential } = member;
+    const { tokenId } = credential;
+    const stream: Stream = { principalId: principal.id, tokenId, out, openedAt: this.#clock(), cursor: 0n };
     const channel = this.#channels.get(orgId) ?? new Channel();
     this.#channels.set(orgId, channel);
     this.#count(stream, 1);
@@ -126,9 +134,10 @@ export class EventStreams {
       channel.opening--;
       const now = this.#clock();
       const figures = await this.#dueDates.readBalance(orgId);
-      // Removed since the request was let in: that was told before the cursor, and will not be heard.
-      if (!(await isMember(this.#database.query, orgId, stream.principalId))) {
-        end(stream, 'removed');
+      // What ended since the request was let in was told before the cursor, and will not be heard.
+      const { role, isRevoked } = await standing(this.#database.query, member);
+      if (role === undefined || isRevoked) {
+        end(stream, isRevoked ? 'revoked' : 'removed');
         return;
       }
       if (lastEventId !== undefined) {
@@ -169,7 +178,7 @@ export class EventStreams {
       for (const row of missed) {
         stream.cursor = row.sequence;
         // Whoever opens a stream is a member now, also when removed and added again meanwhile.
-        if (row.event !== 'member.removed') {
+        if (!(row.event in endings)) {
           send(stream, row.event, row.data);
         }
       }
@@ -199,10 +208,11 @@ export class EventStreams {
           for (const stream of channel.streams) {
             if (row.sequence > stream.cursor) {
               stream.cursor = row.sequence;
-              if (row.event !== 'member.removed') {
+              const ending = endings[row.event];
+              if (!ending) {
                 send(stream, row.event, row.data);
-              } else if (row.data['id'] === stream.principalId) {
-                end(stream, 'removed');
+              } else if (row.data['id'] === ending.of(stream)) {
+                end(stream, ending.reason);
               }
             }
           }

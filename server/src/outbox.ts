@@ -10,8 +10,9 @@ export interface OutboxRow {
 }
 
 type Told = { readonly [N in Exclude<EventName, 'resync' | 'stream.closing'>]: EventData<N> } & {
-  /** For the servers only, never sent: the person's streams end. */
+  /** For the servers only, never sent: the person's streams end, or those that were opened with the token. */
   readonly 'member.removed': { readonly id: string };
+  readonly 'token.revoked': { readonly id: string };
 };
 
 /** Takes the organisation's row lock until the transaction ends, so sequences commit in their order. */

@@ -134,7 +134,7 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
 async function plantTeams(tx: Tx, organisation: Seed['organisations'][number], at: Date): Promise<void> {
   const { id: orgId, name: orgName, teams = [], people } = organisation;
   const principal = { id: 'seed', kind: 'service', name: 'Seed', email: null } as const;
-  const credential = { scopes: undefined, expiresAt: null };
+  const credential = { scopes: undefined, expiresAt: null, tokenId: null };
   const member: Member = { principal, orgId, orgName, role: 'admin', credential };
   for (const team of teams) {
     const created = await tx

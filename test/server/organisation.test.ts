@@ -135,6 +135,50 @@ describe('the organisation', () => {
     assert.doesNotMatch(resumed, /member\.removed|stream\.closing/);
   });
 
+  const idsOf = async (token: string): Promise<string[]> =>
+    (await house.get('/v1/me/tokens', token)).json().data.map((each: { id: string }) => each.id);
+  /** By its owner, with itself. */
+  const revoked = async ({ token }: Newcomer) => {
+    const url = `/v1/me/tokens/${(await idsOf(token))[0]}`;
+    return house.app.inject({ method: 'DELETE', url, headers: bearer(token) });
+  };
+
+  it('T20 ends the streams of a token that is revoked, and of no other', async () => {
+    const eve = await join(house, org, 'Eve', 'user');
+    const second = await house.post('/v1/me/tokens', eve.token, {
+      name: 'second',
+      scopes: ['credits:read'],
+      expires_in_days: 1,
+    });
+    const listen = (token: string) =>
+      house.app.inject({ url: `/v1/orgs/${org.id}/events`, headers: bearer(token), payloadAsStream: true });
+    const [first, other] = [await listen(eve.token), await listen(second.json().token)];
+    const url = `/v1/me/tokens/${(await idsOf(eve.token)).find(id => id !== second.json().id)}`;
+    assert.equal(
+      (await house.app.inject({ method: 'DELETE', url, headers: bearer(eve.token) })).statusCode,
+      204,
+    );
+    const heard = await text(first.stream());
+    assert.ok(heard.endsWith('event: stream.closing\ndata: {"reason":"revoked"}\n\n'), heard);
+    assert.equal(other.raw.res.writableEnded, false);
+    other.stream().destroy();
+  });
+
+  it('T20 makes no token with one that was revoked while the request was on its way', async () => {
+    const eve = await join(house, org, 'Eve', 'user');
+    const slowly = async function* () {
+      assert.equal((await revoked(eve)).statusCode, 204);
+      yield JSON.stringify({ name: 'heir', scopes: ['credits:read'], expires_in_days: 1 });
+    };
+    const answer = await house.app.inject({
+      method: 'POST',
+      url: '/v1/me/tokens',
+      headers: { ...bearer(eve.token), 'content-type': 'application/json' },
+      payload: Readable.from(slowly()),
+    });
+    assert.equal(answer.json().code, 'unauthenticated', answer.body);
+  });
+
   const changes: Array<[string, 'POST' | 'PUT', string, object]> = [
     ['give a role', 'PUT', '/members/MAX/role', { role: 'admin' }],
     [
@@ -148,22 +192,19 @@ describe('the organisation', () => {
     ['set a budget', 'PUT', '/members/MAX/budget', { limit_ucr: 7, period: 'year' }],
   ];
   for (const [what, method, path, body] of changes) {
-    it(`T20 lets nobody ${what} who was removed, or demoted, while the request was on its way`, async () => {
+    it(`T20 lets nobody ${what} who was removed, demoted, or whose token was revoked, while the request was on its way`, async () => {
       const max = await idOf(org.member);
-      for (const [meanwhile, role, code] of [
-        ['DELETE', '', 'org_not_found'],
-        ['PUT', '/role', 'insufficient_role'],
+      const removed = (eve: Newcomer) => ask('DELETE', `/members/${eve.id}`, org.admin);
+      const demoted = (eve: Newcomer) => ask('PUT', `/members/${eve.id}/role`, org.admin, { role: 'user' });
+      for (const [code, meanwhile] of [
+        ['org_not_found', removed],
+        ['insufficient_role', demoted],
+        ['unauthenticated', revoked],
       ] as const) {
-        const eve = await join(house, org, `Eve${meanwhile}`, 'admin');
+        const eve = await join(house, org, code, 'admin');
         // The body is read after the door is passed.
         const slowly = async function* () {
-          const changed = await ask(
-            meanwhile,
-            `/members/${eve.id}${role}`,
-            org.admin,
-            role ? { role: 'user' } : undefined,
-          );
-          assert.equal(changed.statusCode, 204);
+          assert.equal((await meanwhile(eve)).statusCode, 204);
           yield JSON.stringify(body);
         };
         const answer = await house.app.inject({

@@ -1,10 +1,12 @@
 // This server's own access tokens: shown once, kept as a hash, for some things, for some time.
 import type { AccessToken, NewAccessToken, Scope } from '../../../protocol/api.ts';
+import type { Credential } from '../access.ts';
 import { noteEverywhere } from '../audit.ts';
 import { type Clock, HOUR_MS } from '../clock.ts';
 import type { Database, Query, Tx } from '../database/database.ts';
 import { hashOf, newId, newSecret } from '../ids.ts';
 import { takeTurn } from '../ledger/ledger.ts';
+import { tell } from '../outbox.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Principal } from './people.ts';
 
@@ -12,8 +14,8 @@ export interface TokenOrder {
   readonly name: string;
   readonly scopes: readonly Scope[];
   readonly expiresInDays: number;
-  /** Never longer than this. */
-  readonly notAfter?: Date | null;
+  /** The new one never lasts longer. */
+  readonly madeWith?: Credential;
 }
 
 /** What a token of each kind can be for: a service never buys and never manages. */
@@ -56,6 +58,7 @@ export class AccessTokens {
         .where('principal_id', '=', person.id)
         .forUpdate()
         .execute();
+      await this.#checkMaker(tx, order.madeWith?.tokenId);
       await this.#checkRoom(tx, { principalId: person.id });
       return this.#issue(tx, person, order, actor);
     });
@@ -77,7 +80,7 @@ export class AccessTokens {
     return this.#issue(tx, service, order, actor);
   }
 
-  /** From the next request on it is worth nothing. @throws {RequestRefused} for a token that is not the owner's */
+  /** At once it is worth nothing: its streams end, and no change or order on its way is made with it. @throws {RequestRefused} for a token that is not the owner's */
   async revoke(owner: Owner, tokenId: string, actor: string): Promise<void> {
     const token = await this.#owned(owner).where('tokens.token_id', '=', tokenId).executeTakeFirst();
     if (!token) {
@@ -92,12 +95,15 @@ export class AccessTokens {
         .where('revoked_at', 'is', null)
         .execute();
       const details = { token_id: tokenId, name: token.name };
-      await noteEverywhere(tx, token.principal_id, { action: 'token.revoked', actor, details }, at);
+      const deed = { action: 'token.revoked', actor, details };
+      for (const orgId of await noteEverywhere(tx, token.principal_id, deed, at)) {
+        await tell(tx, orgId, 'token.revoked', { id: tokenId }, at);
+      }
     });
   }
 
   async #issue(tx: Tx, principal: Principal, order: TokenOrder, actor: string): Promise<NewAccessToken> {
-    const { name, scopes, expiresInDays, notAfter } = order;
+    const { name, scopes, expiresInDays, madeWith } = order;
     const beyond = scopes.findIndex(scope => !grantable[principal.kind].includes(scope));
     if (beyond >= 0) {
       throw new RequestRefused('validation_failed', {
@@ -115,7 +121,7 @@ export class AccessTokens {
         name,
         scope: [...new Set(scopes)].join(' '),
         created_at: at,
-        expires_at: notAfter && notAfter < asked ? notAfter : asked,
+        expires_at: madeWith?.expiresAt && madeWith.expiresAt < asked ? madeWith.expiresAt : asked,
         revoked_at: null,
         last_used_at: null,
       })
@@ -124,6 +130,22 @@ export class AccessTokens {
     const details = { token_id: row.token_id, name, scope: row.scope };
     await noteEverywhere(tx, principal.id, { action: 'token.created', actor, details }, at);
     return { ...onTheWire(row), token };
+  }
+
+  /** A token that is being revoked makes no other, however long this request was on its way. */
+  async #checkMaker(tx: Tx, tokenId: string | null | undefined): Promise<void> {
+    if (!tokenId) {
+      return;
+    }
+    const { revoked_at } = await tx
+      .selectFrom('tokens')
+      .select('revoked_at')
+      .where('token_id', '=', tokenId)
+      .forShare()
+      .executeTakeFirstOrThrow();
+    if (revoked_at !== null) {
+      throw new RequestRefused('unauthenticated');
+    }
   }
 
   async #checkRoom(tx: Tx, owner: Owner): Promise<void> {

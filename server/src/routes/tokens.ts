@@ -71,7 +71,7 @@ export const tokenRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, t
       if (beyond !== undefined) {
         throw new RequestRefused('insufficient_scope', { scope: beyond });
       }
-      const order = { ...orderOf(body), notAfter: credential.expiresAt };
+      const order = { ...orderOf(body), madeWith: credential };
       return reply.status(201).send(await tokens.issueToPerson(principal, order));
     },
   );
