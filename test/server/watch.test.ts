@@ -1,6 +1,7 @@
 // What operators hear of: a webhook that has gone quiet, and payments of orders that nobody knows.
 import assert from 'node:assert/strict';
 import { createLog } from '../../server/src/log.ts';
+import { only } from '../support/stripeDouble.ts';
 import { booksAreInOrder, type House, houseWithStripe, sessionEvent, TestClock } from './support/house.ts';
 import type { StripeSide } from './support/stripeSide.ts';
 
@@ -67,8 +68,8 @@ describe('the webhook watch', () => {
   });
 
   it('F59 counts deliveries about unknown orders, tells each growth once, and names no organisation', async () => {
-    const foreign = await stripe.foreignSession({});
-    await house.deliver(sessionEvent(foreign));
+    await stripe.foreignSession({});
+    await house.deliver(only(stripe.double.events, 'checkout.session.completed'));
     await look();
     await look();
     const { status, webhooks } = await health();
