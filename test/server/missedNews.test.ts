@@ -22,8 +22,6 @@ describe('news that was never delivered', () => {
   let sessionId: string;
   beforeEach(async () => {
     ({ house, stripe } = await houseWithStripe());
-    // All tests share one database, and each of them has a Stripe of its own.
-    await house.database.query.deleteFrom('stripe_reading').execute();
     org = await house.org();
     id = (await house.bought(org)).id;
     sessionId = stripe.sessionOf(id).id;
