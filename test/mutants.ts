@@ -214,6 +214,14 @@ export const mutants: readonly Mutant[] = [
     title: 'F63 is found to the last of several pages',
   },
   {
+    row: 'F63 the first reading begins before the first order',
+    file: 'server/src/purchases/missedNews.ts',
+    from: 'first.getTime() - DAY_MS',
+    to: 'first.getTime()',
+    test: 'test/server/missedNews.test.ts',
+    title: 'F63 is found when the server’s clock was two hours ahead',
+  },
+  {
     row: 'F63 the watch over the webhook counts deliveries alone',
     file: 'server/src/purchases/watch.ts',
     from: ".whereRef('stripe_events.session_id', '=', 'purchases.session_id')\n              .where('found_by_looking', '=', false),",

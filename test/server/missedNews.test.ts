@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Purchase } from '../../protocol/api.ts';
 import { createLog } from '../../server/src/log.ts';
 import { only } from '../support/stripeDouble.ts';
+import { emptyDatabase } from './support/databases.ts';
 import {
   booksAreInOrder,
   type Emulated,
@@ -11,8 +12,9 @@ import {
   type Org,
   sessionEvent,
   startEmulator,
+  TestClock,
 } from './support/house.ts';
-import type { StripeSide } from './support/stripeSide.ts';
+import { StripeSide } from './support/stripeSide.ts';
 
 describe('news that was never delivered', () => {
   let house: House;
@@ -101,6 +103,23 @@ describe('news that was never delivered', () => {
     stripe.failing = undefined;
     await look();
     assert.equal(await available(), 10_218_000_000);
+  });
+
+  it('F63 is found when the server’s clock was two hours ahead at its first order', async () => {
+    const clock = new TestClock();
+    const exact = new StripeSide(() => new Date(clock.now().getTime() - 2 * 60 * 60_000));
+    const database = await emptyDatabase();
+    const environment = { STRIPE_SECRET_KEY: 'sk_test_of_the_tests' };
+    const ahead = await House.build({ clock, database, environment, sdk: exact.sdk });
+    const here = await ahead.org();
+    const session = exact.sessionOf((await ahead.bought(here)).id).id;
+    exact.double.pay(session);
+    await ahead.deliver(sessionEvent(session));
+    exact.double.refund(session);
+    await ahead.app.parts.reconciler.look();
+    assert.equal((await ahead.balance(here)).available_ucr, 5_218_000_000);
+    await ahead.close();
+    await database.close();
   });
 
   it('F57 T28 comes again by delivery and changes nothing', async () => {

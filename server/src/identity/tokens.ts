@@ -2,7 +2,7 @@
 import type { AccessToken, NewAccessToken, Scope } from '../../../protocol/api.ts';
 import type { Credential } from '../access.ts';
 import { noteEverywhere } from '../audit.ts';
-import { type Clock, HOUR_MS } from '../clock.ts';
+import { type Clock, DAY_MS } from '../clock.ts';
 import type { Database, Query, Tx } from '../database/database.ts';
 import { hashOf, newId, newSecret } from '../ids.ts';
 import { takeTurn } from '../ledger/ledger.ts';
@@ -25,7 +25,6 @@ export const grantable: Record<Principal['kind'], readonly Scope[]> = {
 };
 
 const prefixes: Record<Principal['kind'], string> = { person: 'crd_pat_', service: 'crd_svc_' };
-const DAY_MS = 24 * HOUR_MS;
 /** In use at once, of one person or of one organisation's services. */
 const MAX_TOKENS = 50;
 

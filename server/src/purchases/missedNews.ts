@@ -1,7 +1,7 @@
 // News that was never delivered: the payment side keeps a list of all events, which is read from where the last look at
 // it ended. So a refund that nobody was told of is found, and everything that came between a backup and its restore.
 import type { FastifyBaseLogger } from 'fastify';
-import { MINUTE_MS } from '../clock.ts';
+import { DAY_MS, MINUTE_MS } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import { type Fulfilment, newsTypes } from './fulfilment.ts';
 import type { ListedNotice, Payments } from './payments.ts';
@@ -52,7 +52,7 @@ export class MissedNews {
     }
   }
 
-  /** Before the first order there was nothing to be told of. */
+  /** Before the first order there was nothing to be told of. That one was dated here, by a clock that may be ahead. */
   async #readTo(): Promise<Date | null> {
     const { query } = this.#parts.database;
     const reading = await query.selectFrom('stripe_reading').select('read_to').executeTakeFirst();
@@ -63,7 +63,7 @@ export class MissedNews {
       .selectFrom('purchases')
       .select(({ fn }) => fn.min<Date | null>('created_at').as('first'))
       .executeTakeFirstOrThrow();
-    return first;
+    return first && new Date(first.getTime() - DAY_MS);
   }
 
   async #unknown(page: readonly ListedNotice[]): Promise<readonly ListedNotice[]> {

@@ -18,8 +18,13 @@ let opening: Promise<Database> | undefined;
 
 /** The one that all tests share, each with organisations of its own. */
 export function sharedDatabase(): Promise<Database> {
-  opening ??= onPostgres ? freshDatabase().then(url => openFor(url)) : openInMemory();
+  opening ??= emptyDatabase();
   return opening;
+}
+
+/** Closed by whoever asks for it. */
+export async function emptyDatabase(): Promise<Database> {
+  return onPostgres ? openFor(await freshDatabase()) : openInMemory();
 }
 
 export function openFor(url: string, change: Partial<PostgresConfig> = {}): Promise<Database> {
