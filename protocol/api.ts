@@ -550,7 +550,7 @@ export const events = {
   'purchase.updated': z.object({ id, status: z.string(), balance_version: z.nullable(count) }),
   /** What was missed is no longer kept: ask for everything again. */
   resync: z.object({}),
-  /** The server ends the stream on purpose (shutdown, token expiry); reconnect after a moment. */
+  /** The server ends the stream on purpose (shutdown, renew, removed, revoked): whether another opens is for it to say. */
   'stream.closing': z.object({ reason: z.string() }),
 } as const;
 export type EventName = keyof typeof events;

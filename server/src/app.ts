@@ -82,6 +82,7 @@ export async function buildApp({
     genReqId: () => newId('req', clock()),
     // Ours only: a caller's own id could forge lines of the log.
     requestIdHeader: false,
+    trustProxy: [...config.trustedProxies],
     bodyLimit: 64 * 1024, // bytes
     requestTimeout: 30_000, // ms for a request to arrive; answers may stream for longer
     forceCloseConnections: 'idle',

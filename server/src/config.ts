@@ -1,4 +1,6 @@
 // The configuration: all of it from the environment, read once at start, with every fault told at once.
+import { isIP } from 'node:net';
+import { HEARTBEAT_MS } from '../../protocol/api.ts';
 import { creditsFor } from '../../protocol/units.ts';
 import type { PostgresConfig } from './database/postgres.ts';
 import type { RateLimits } from './rateLimits.ts';
@@ -13,6 +15,8 @@ export interface Config {
   readonly postgres: PostgresConfig | undefined;
   readonly logLevel: string;
   readonly rateLimits: RateLimits;
+  /** Proxies whose word counts for where a request comes from. */
+  readonly trustedProxies: readonly string[];
   /** Web pages that may ask from a browser. */
   readonly corsOrigins: readonly string[];
   /** Later than this, and requests are turned away at once. */
@@ -147,6 +151,11 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   ],
   ['RATE_LIMIT_SERVICE_PER_MINUTE', '60000', "The same for one service's token, such as a gateway's."],
   [
+    'TRUSTED_PROXIES',
+    '',
+    'Addresses or networks (10.0.0.0/8) of proxies before this server, comma separated: what they say in X-Forwarded-For is where a request comes from. Without one it is whoever connects.',
+  ],
+  [
     'CORS_ORIGINS',
     '',
     'Origins of web pages that may ask this server from a browser, comma separated. Editors need none.',
@@ -180,8 +189,16 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   ],
   ['OIDC_TOKEN_TYPE', '', 'at+jwt: take only tokens that say so in their head (RFC 9068).'],
   ['METRICS_TOKEN', '', 'Bearer token that GET /metrics asks for; without one there is no such address.'],
-  ['HEARTBEAT_MS', '20000', 'Pause between signs of life on a quiet event stream.'],
-  ['RECONCILE_MS', '60000', 'Pause between two looks at purchases under way, for webhooks that never came.'],
+  [
+    'HEARTBEAT_MS',
+    '20000',
+    'Pause between signs of life on a quiet event stream, at most 20000: editors take one for dead after 60 s of silence.',
+  ],
+  [
+    'RECONCILE_MS',
+    '60000',
+    "Pause between two looks at Stripe's list of events and at purchases under way, for webhooks that never came.",
+  ],
   [
     'CREDITS_SANDBOX',
     '',
@@ -207,6 +224,13 @@ const NEVER_A_RETURN_SCHEME = [
 
 /** An address as it may be repeated: a password in it is no part of what is said or logged. */
 const withoutUser = (address: string): string => address.replace(/\/\/.*@/s, '//…@');
+
+/** `/0` would take anybody's word. */
+function isAddressOrNetwork(text: string): boolean {
+  const [, address = '', bits] = /^([^/]+)(?:\/([1-9]\d{0,2}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 1) <= (version === 4 ? 32 : 128);
+}
 
 /** @throws {ConfigFaults} naming all that is wrong. */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
@@ -331,6 +355,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 
   const corsOrigins = list('CORS_ORIGINS').flatMap(item => origin('CORS_ORIGINS', item)?.origin ?? []);
 
+  const trustedProxies = list('TRUSTED_PROXIES');
+  for (const proxy of trustedProxies) {
+    if (!isAddressOrNetwork(proxy)) {
+      faults.push(`TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, not "${proxy}".`);
+    }
+  }
+
   const issuers = list('OIDC_ISSUERS');
   for (const issuer of issuers) {
     const url = URL.parse(issuer);
@@ -380,10 +411,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       perMinute: integer('RATE_LIMIT_PER_MINUTE', 1, 1_000_000_000),
       servicePerMinute: integer('RATE_LIMIT_SERVICE_PER_MINUTE', 1, 1_000_000_000),
     },
+    trustedProxies,
     corsOrigins,
     maxEventLoopDelayMs: integer('MAX_EVENT_LOOP_DELAY_MS', 0, 60_000),
     metricsToken,
-    heartbeatMs: integer('HEARTBEAT_MS', 50, 300_000),
+    heartbeatMs: integer('HEARTBEAT_MS', 50, HEARTBEAT_MS),
     reconcileMs: integer('RECONCILE_MS', 50, 86_400_000),
     sandbox,
     seedFile,
@@ -472,7 +504,7 @@ Commands:
   verify   Recomputes every balance from the ledger's entries and ends: with 0 when the books are in order,
            with 1 when anything differs or could not be looked at.
 
-By hand, each noted in the audit log as the operator's (with the embedded database while no server runs):
+By hand, each change noted in the audit log as the operator's (with the embedded database while no server runs):
 ${byHand.join('\n')}
 
 Options:

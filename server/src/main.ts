@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // The program: reads the configuration, opens the database, and serves, migrates or verifies. A server stops in order
 // when told to.
 import { buildApp } from './app.ts';

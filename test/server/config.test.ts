@@ -59,6 +59,10 @@ describe('the configuration', () => {
 
   const stripe = { STRIPE_SECRET_KEY: 'sk_test_abc', STRIPE_WEBHOOK_SECRETS: 'whsec_12345678' };
   const refused: ReadonlyArray<readonly [name: string, environment: Record<string, string>]> = [
+    ['a proxy that is no address', { TRUSTED_PROXIES: '10.0.0.1,proxy.example' }],
+    ['a network that is none', { TRUSTED_PROXIES: '10.0.0.0/33' }],
+    ['trust in everybody', { TRUSTED_PROXIES: '0.0.0.0/0' }],
+    ['signs of life too seldom for editors', { HEARTBEAT_MS: '20001' }],
     ['a public address without https', { PUBLIC_URL: 'http://credits.example' }],
     ['a public address with a path', { PUBLIC_URL: 'https://credits.example/base' }],
     ['a public address with a user', { PUBLIC_URL: 'https://a:b@credits.example' }],

@@ -41,6 +41,30 @@ describe('rate limits', () => {
     assert.equal((await house.balance(org)).available_ucr, 5_218_000_000 - 8);
   });
 
+  it('T33 counts whoever has no token by the address they ask from, and believes nobody about it', async () => {
+    const from = (address: string) =>
+      house.app.inject({ url: '/v1/meta', headers: { 'x-forwarded-for': address } });
+    const statuses = [];
+    for (let n = 0; n < 6; n++) {
+      statuses.push((await from(`192.0.2.${n}`)).statusCode);
+    }
+    assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429]);
+  });
+
+  it('T33 counts whoever comes by a trusted proxy by the address that it names', async () => {
+    const behind = await House.build({
+      environment: { RATE_LIMIT_PER_MINUTE: '1', TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8' },
+    });
+    const from = async (addresses: string) =>
+      (await behind.app.inject({ url: '/v1/meta', headers: { 'x-forwarded-for': addresses } })).statusCode;
+    assert.equal(await from('192.0.2.1'), 200);
+    assert.equal(await from('192.0.2.2, 10.1.2.3'), 200);
+    assert.equal(await from('192.0.2.2'), 429);
+    // What a caller writes there itself stands before what the proxy adds.
+    assert.equal(await from('192.0.2.9, 192.0.2.1'), 429);
+    await behind.close();
+  });
+
   it('counts whoever has no valid token too', async () => {
     const token = `crd_pat_${'z'.repeat(32)}`;
     const statuses: number[] = [];

@@ -148,7 +148,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
   'users role': {
     options: { org: 'needed', user: 'needed', role: 'needed' },
     usage: '--org ORG --user ID|EMAIL --role ROLE',
-    meaning: 'Changes what somebody may do; it counts from their next request. The last admin stays one.',
+    meaning: 'Changes what somebody may do; it counts at once. The last admin stays one.',
     async run({ database, clock }, options) {
       const orgId = await organisation(database, options);
       const { id } = await memberOf(database, orgId, options.text('user'));
@@ -213,7 +213,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
   'tokens revoke': {
     options: { org: 'needed', token: 'needed', user: 'optional' },
     usage: '--org ORG --token tok_… [--user ID|EMAIL]',
-    meaning: 'Makes a token worth nothing from the next request on.',
+    meaning: 'Makes a token worth nothing at once, its open event streams included.',
     async run(desk, options) {
       await desk.tokens.revoke(await ownerOf(desk, options), options.text('token'), OPERATOR);
       return { id: options.text('token'), revoked: true };

@@ -10,6 +10,11 @@ interface Answer {
 
 /** The problems a route can answer, by status, on top of those that any route can. */
 export function problems(...codes: ProblemCode[]): Record<number, Answer> {
+  return problemsUnlimited(...codes, 'rate_limited');
+}
+
+/** The same for a route that may be asked however often (rateLimits.ts). */
+export function problemsUnlimited(...codes: ProblemCode[]): Record<number, Answer> {
   const byStatus = new Map<number, ProblemCode[]>();
   for (const code of [...codes, 'internal_error', 'unavailable'] as const) {
     const status = problemStatus[code];

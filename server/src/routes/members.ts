@@ -92,7 +92,7 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
       schema: {
         operationId: 'setRole',
         summary: 'Give a person another role (admins)',
-        description: 'Counts from the next request on. The last admin stays one.',
+        description: 'Counts at once, also for a change or an order on its way. The last admin stays one.',
         ...needsToken,
         params: MemberParams,
         body: SetRole,

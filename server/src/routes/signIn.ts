@@ -64,7 +64,13 @@ export const signInRoutes: FastifyPluginAsyncZod<Parts> = async (app, { identity
         body: CreateSignInReturn,
         response: {
           201: SignInReturn,
-          ...problems('not_found', 'return_uri_not_allowed', 'validation_failed', 'rate_limited'),
+          ...problems(
+            'not_found',
+            'return_uri_not_allowed',
+            'validation_failed',
+            'payload_too_large',
+            'unsupported_media_type',
+          ),
         },
       },
     },

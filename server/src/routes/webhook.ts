@@ -5,7 +5,7 @@ import { SECOND_MS } from '../clock.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Fulfilment } from '../purchases/fulfilment.ts';
 import type { Payments } from '../purchases/payments.ts';
-import { problems } from './answers.ts';
+import { problemsUnlimited } from './answers.ts';
 
 /** Stripe holds the payer's redirect up to 10 s for this answer; what takes longer is finished by the reconciler. */
 const ANSWER_WITHIN_MS = 5 * SECOND_MS;
@@ -31,11 +31,16 @@ export const webhookRoutes: FastifyPluginAsyncZod<Parts> = async (
         operationId: 'receiveStripeEvent',
         summary: "Stripe's webhook",
         description:
-          'Signed with one of the configured secrets over the raw body, not older than 300 s and not from the future. Answered with 2xx only when the event is stored.',
+          'Signed with one of the configured secrets over the raw body, at most 300 s old and at most 300 s ahead. Answered with 2xx only when the event is stored.',
         headers: z.object({ 'stripe-signature': z.optional(z.string()) }),
         response: {
           200: z.object({ received: z.literal(true) }),
-          ...problems('invalid_signature', 'not_found', 'payload_too_large', 'payment_provider_unavailable'),
+          ...problemsUnlimited(
+            'invalid_signature',
+            'not_found',
+            'payload_too_large',
+            'payment_provider_unavailable',
+          ),
         },
       },
     },
