@@ -7,7 +7,7 @@ import { type Clock, MINUTE_MS } from './clock.ts';
 import type { Database } from './database/database.ts';
 import { balanceOnTheWire } from './ledger/balance.ts';
 import type { DueDates } from './ledger/dueDates.ts';
-import { newestSequences, outboxRange, readOutbox } from './outbox.ts';
+import { newestSequences, readOutbox } from './outbox.ts';
 import { RequestRefused } from './problems.ts';
 
 /** How long a client waits before it opens a stream again, in ms. */
@@ -66,6 +66,8 @@ export class EventStreams {
   readonly #channels = new Map<string, Channel>();
   readonly #opened = new Map<string, number>();
   #heartbeat: NodeJS.Timeout | undefined;
+  /** Said once: with one listener come all of them. */
+  #isSetBack = false;
   #unlisten: (() => Promise<void>) | undefined;
   readonly #closing = new AbortController();
 
@@ -163,28 +165,31 @@ export class EventStreams {
   }
 
   async #catchUp(stream: Stream, orgId: string, lastEventId: bigint, upTo: bigint): Promise<void> {
-    const { oldest, newest } = await outboxRange(this.#database.query, orgId);
-    // An id from the future was given out before the database was restored from a backup.
-    if (lastEventId < oldest - 1n || lastEventId > newest) {
-      stream.cursor = upTo;
-      send(stream, 'resync', {});
-      return;
+    let isWhole = lastEventId <= upTo;
+    if (!isWhole && !this.#isSetBack) {
+      this.#isSetBack = true;
+      this.#log.warn(
+        { org: orgId },
+        'a listener has heard of events to come: after a restore run "restored"',
+      );
     }
     stream.cursor = lastEventId;
-    while (stream.cursor < upTo) {
+    while (isWhole && stream.cursor < upTo) {
       const rows = await readOutbox(this.#database.query, orgId, stream.cursor, ROWS_AT_ONCE);
+      // No longer kept, or of a time that a restore has cut off.
+      isWhole = rows[0]?.sequence === stream.cursor + 1n;
       // What came after the balance was read is the pump's to send.
-      const missed = rows.filter(({ sequence }) => sequence <= upTo);
-      for (const row of missed) {
+      for (const row of isWhole ? rows.filter(({ sequence }) => sequence <= upTo) : []) {
         stream.cursor = row.sequence;
         // Whoever opens a stream is a member now, also when removed and added again meanwhile.
         if (!(row.event in endings)) {
           send(stream, row.event, row.data);
         }
       }
-      if (missed.length === 0) {
-        break;
-      }
+    }
+    if (!isWhole) {
+      stream.cursor = upTo;
+      send(stream, 'resync', {});
     }
   }
 

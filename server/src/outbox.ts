@@ -61,18 +61,6 @@ export async function newestSequences(
   return rows.map(row => [row.org_id, row.outbox_sequence]);
 }
 
-/** The oldest and newest sequence one can resume from; `oldest` is the newest plus one when nothing is kept. */
-export async function outboxRange(query: Query, orgId: string): Promise<{ oldest: bigint; newest: bigint }> {
-  const row = await query
-    .selectFrom('organisations')
-    .leftJoin('outbox', 'outbox.org_id', 'organisations.org_id')
-    .select(({ fn }) => ['organisations.outbox_sequence', fn.min('outbox.sequence').as('oldest')])
-    .where('organisations.org_id', '=', orgId)
-    .groupBy(['organisations.org_id', 'organisations.outbox_sequence'])
-    .executeTakeFirstOrThrow();
-  return { newest: row.outbox_sequence, oldest: row.oldest ?? row.outbox_sequence + 1n };
-}
-
 /** Streams resume within a day; whoever was away longer is told to ask for everything again. */
 export const OUTBOX_KEPT_MS = 24 * 3_600_000;
 

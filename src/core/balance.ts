@@ -60,6 +60,13 @@ export function answered(balance: Balance, reading: Reading, orgId: string): Bal
   return { kind: 'known', last: reading };
 }
 
+/** The server has told which version is the newest. Where that is the one at hand, what is on screen is true again. */
+export function confirmed(balance: Balance, version: number): Balance {
+  return balance.kind === 'stale' && balance.last.snapshot.version === version
+    ? { kind: 'known', last: balance.last }
+    : balance;
+}
+
 /** The server has not answered, or not with a balance. */
 export function failed(balance: Balance, error: CreditsError): Balance {
   if (balance.kind === 'signedOut') {

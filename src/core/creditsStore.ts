@@ -4,6 +4,7 @@ import { type Account, accountKey, readAccount, type Sessions, type SignIn } fro
 import {
   answered,
   type Balance,
+  confirmed,
   failed,
   lastReading,
   loading,
@@ -162,6 +163,14 @@ export class CreditsStore {
       this.#flight = flight;
     }
     await this.#flight;
+  }
+
+  /** Takes in that this is the newest version there is: a figure of that version is true again without a question. */
+  confirm(version: number): void {
+    const balance = confirmed(this.#state.balance, version);
+    if (balance !== this.#state.balance) {
+      this.#set({ balance });
+    }
   }
 
   /** Asks what may be bought, and who the person is by now: names and roles change while someone is signed in. */

@@ -5,7 +5,7 @@ import { backoffMs } from './backoff.ts';
 import { type Clock, minutes, seconds, sleep } from './clock.ts';
 import type { Connect } from './connect.ts';
 import { asCreditsError, CreditsError } from './errors.ts';
-import { type Disposable, Emitter, Owned } from './event.ts';
+import { type Disposable, Emitter, Owned, once } from './event.ts';
 import type { CreditsEvent } from './eventReader.ts';
 import type { Log } from './log.ts';
 
@@ -29,8 +29,12 @@ export class EventStream {
   readonly #owned = new Owned();
   readonly #received = this.#owned.own(new Emitter<CreditsEvent>());
   readonly #liveness = this.#owned.own(new Emitter<boolean>());
+  /** Whether the stream stands after a try. */
+  readonly #tried = this.#owned.own(new Emitter<boolean>());
   #running: { signIn: SignIn; controller: AbortController } | undefined;
+  /** While a pause may be ended. */
   #wake: (() => void) | undefined;
+  #isTrying = false;
   #isLive = false;
 
   readonly onDidReceive = this.#received.event;
@@ -47,9 +51,17 @@ export class EventStream {
     return this.#isLive;
   }
 
-  /** The server is known to be there again: the next try need not wait. */
-  hurry(): void {
+  /**
+   * The next try need not wait.
+   * @returns whether the stream stands then; false as well where it may not be tried now (a pause the server asked for)
+   */
+  async hurry(): Promise<boolean> {
+    if (this.#isLive || !(this.#isTrying || this.#wake)) {
+      return this.#isLive;
+    }
+    const tried = once(this.#tried.event);
     this.#wake?.();
+    return await tried;
   }
 
   dispose(): void {
@@ -73,7 +85,10 @@ export class EventStream {
   #stop(): void {
     this.#running?.controller.abort();
     this.#running = undefined;
+    this.#isTrying = false;
+    this.#wake = undefined;
     this.#setLive(false);
+    this.#tried.fire(false);
   }
 
   async #run(signIn: SignIn, signal: AbortSignal): Promise<void> {
@@ -83,6 +98,7 @@ export class EventStream {
     while (!signal.aborted) {
       const startedMs = clock.monotonic();
       let error: CreditsError | undefined;
+      this.#isTrying = true;
       try {
         await this.#read(signIn, place, signal);
       } catch (caught) {
@@ -91,7 +107,9 @@ export class EventStream {
       if (signal.aborted) {
         return;
       }
+      this.#isTrying = false;
       this.#setLive(false);
+      this.#tried.fire(false);
       const stood = !error && clock.monotonic() - startedMs >= STOOD_MS;
       failures = stood ? 1 : failures + 1;
       if (error) {
@@ -179,6 +197,9 @@ export class EventStream {
       this.#isLive = isLive;
       this.#means.log.trace(`events: ${isLive ? 'connected' : 'disconnected'}`);
       this.#liveness.fire(isLive);
+      if (isLive) {
+        this.#tried.fire(true);
+      }
     }
   }
 }

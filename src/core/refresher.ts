@@ -20,7 +20,8 @@ export interface Hints {
   readonly isLive: boolean;
   readonly onDidReceive: Event<CreditsEvent>;
   readonly onDidChangeLiveness: Event<boolean>;
-  hurry(): void;
+  /** Tries now rather than later. @returns whether the stream stands then */
+  hurry(): Promise<boolean>;
 }
 
 export interface RefresherMeans {
@@ -42,8 +43,9 @@ const FRESH_MS = seconds(30);
 const FIRST_EVENT_MS = seconds(3);
 
 /** A figure whose version the stream confirms is asked for again only when what has no version of its own (the runway,
- * a period's end) may have changed. */
+ * a period's end) may have changed; and then not at once, because after an outage the stream of everyone is back. */
 const CONFIRMED_MS = minutes(10);
+const ASKED_WITHIN_MS = minutes(5);
 
 /** Without a stream, while the window is looked at. Never more than one request a minute. */
 const POLL_MS = minutes(1);
@@ -127,15 +129,17 @@ export class Refresher {
   #heard(event: CreditsEvent): void {
     switch (event.name) {
       case 'balance.updated': {
+        const { version } = event.data;
         const last = lastReading(this.#means.store.state.balance);
-        const isNewer = !last || event.data.version > last.snapshot.version;
-        if (this.#opening && (isNewer || !this.#isConfirmable())) {
-          this.#opened(event.data.version);
-        } else if (isNewer) {
-          this.#hint(event.data.version);
+        if (last?.snapshot.version === version) {
+          this.#confirmed(version);
+        } else if (last && version < last.snapshot.version) {
+          // What a stream that resumes had missed, and we had not.
+        } else if (this.#opening) {
+          this.#opened(version);
+        } else {
+          this.#hint(version);
         }
-        this.#opening?.dispose();
-        this.#opening = undefined;
         return;
       }
       case 'resync':
@@ -145,6 +149,26 @@ export class Refresher {
       case 'purchase.updated':
         // The checkout's business; when credits have come, a balance event says so too.
         return;
+    }
+  }
+
+  #confirmed(version: number): void {
+    const { store, clock, random } = this.#means;
+    store.confirm(version);
+    const isKnown = store.state.balance.kind === 'known';
+    if (isKnown) {
+      this.#failures = 0;
+      this.#arm();
+    }
+    if (!this.#opening) {
+      return;
+    }
+    this.#opening.dispose();
+    this.#opening = undefined;
+    if (!isKnown) {
+      this.#opened(version);
+    } else if (!this.#isConfirmable()) {
+      this.#opening = clock.after(random() * ASKED_WITHIN_MS)(() => this.#opened());
     }
   }
 
@@ -207,7 +231,7 @@ export class Refresher {
     const { kind } = store.state.balance;
     if (kind === 'known') {
       this.#failures = 0;
-      hints.hurry();
+      void hints.hurry();
     } else {
       this.#failures++;
     }
@@ -238,9 +262,19 @@ export class Refresher {
       this.#timer = undefined;
       // Nobody is looking: coming back to the window asks.
       if (attention.isFocused) {
-        void this.#ask();
+        void this.#tryAgain();
       }
     });
+  }
+
+  /** A stream that comes up tells the version first: after an outage that is one request of each, not two. */
+  async #tryAgain(): Promise<void> {
+    const { store, hints } = this.#means;
+    const { balance } = store.state;
+    const isOffline = balance.kind === 'stale' && balance.error.reason === 'offline';
+    if (!isOffline || hints.isLive || !(await hints.hurry())) {
+      await this.#ask();
+    }
   }
 
   #disarm(): void {

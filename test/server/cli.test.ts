@@ -241,6 +241,19 @@ describe('an operator’s command', () => {
     assert.equal((await noted('plan.set')).length, 2);
   });
 
+  it('F69 numbers on beyond the lost time when a backup was restored, and the ledger goes on', async () => {
+    const { version, available_ucr } = await house.balance(org);
+    assert.ok(Number((await run('restored'))['organisations']) > 0);
+    const after = await house.balance(org);
+    assert.ok(after.version > version + 500_000_000, `${after.version}`);
+    assert.equal(after.available_ucr, available_ucr);
+    await run(`grants add --org ${org.id} --credits 1 --id after`);
+    assert.equal((await house.balance(org)).version, after.version + 1);
+    assert.deepEqual(await noted('backup.restored'), [
+      { actor: 'operator', details: { leap: 1_000_000_000 } },
+    ]);
+  });
+
   it('says None where there is nothing to list', async () => {
     const { id } = await run<{ id: string }>('orgs add --name Empty');
     assert.equal(await said(`users list --org ${id}`), 'None.');

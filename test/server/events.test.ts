@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import { createParser } from 'eventsource-parser';
+import { lockOrganisation } from '../../server/src/ledger/ledger.ts';
 import { forgetOldRows, OUTBOX_KEPT_MS } from '../../server/src/outbox.ts';
 import { bearer, House, houseWithStripe, type Org } from './support/house.ts';
 
@@ -212,6 +213,24 @@ describe('the event stream', () => {
       'resync',
       'balance.updated',
     ]);
+  });
+
+  it('F69 tells those who listen, and those who heard of the lost time, when a backup was restored', async () => {
+    const listening = await Listener.open(house, org);
+    await house.database.transaction(async tx => {
+      const { ledger } = house.app.parts;
+      await lockOrganisation(tx, org.id);
+      await ledger.leapAhead(tx, org.id, 'operator');
+    });
+    await use();
+    const { version } = await house.balance(org);
+    assert.ok(version > 500_000_000);
+    await listening.until(() => listening.told.at(-1)?.data['version'] === version);
+    const returned = await Listener.open(house, org, { 'last-event-id': '99' });
+    assert.deepEqual(returned.names(), ['resync', 'balance.updated']);
+    assert.equal(returned.told.at(-1)?.data['version'], version);
+    const since = await Listener.open(house, org, { 'last-event-id': listening.told.at(-1)?.id ?? '' });
+    assert.deepEqual(since.names(), ['balance.updated']);
   });
 
   it('begins anew for a Last-Event-ID that is none', async () => {

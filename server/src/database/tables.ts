@@ -8,7 +8,7 @@ export interface Tables {
   organisations: {
     org_id: string;
     name: string;
-    /** Number of ledger transactions so far; the newest one's `version`. */
+    /** The newest ledger transaction's `version`; more after a leap, never less. */
     version: Generated<bigint>;
     /** Number of the newest outbox row. */
     outbox_sequence: Generated<bigint>;

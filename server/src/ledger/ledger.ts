@@ -1,5 +1,6 @@
 // The ledger: the one place where credits come into being, move and go. Double entry, append-only, one transaction
 // at a time for each organisation; the rules themselves are in the database (0001_ledger.ts), this file follows them.
+import { note } from '../audit.ts';
 import type { Clock } from '../clock.ts';
 import type { Tx } from '../database/database.ts';
 import { type AccountKind, accountKinds, type GrantKind, type TransactionType } from '../database/tables.ts';
@@ -65,6 +66,12 @@ export interface Adjustment {
   readonly adjustmentId?: string;
   readonly expiresAt?: Date;
 }
+
+/**
+ * More than an organisation posts in a year at thirty a second; there is room for nine million such leaps in the
+ * integers that JSON carries.
+ */
+const LEAP = 1_000_000_000n;
 
 /** Where a grant's credits come from. */
 const originOf: Record<GrantKind, AccountKind> = {
@@ -312,6 +319,25 @@ export class Ledger {
   /** Locks the organisation and posts what fell due. Everything that posts or reads for someone begins with this. */
   async settle(tx: Tx, orgId: string): Promise<boolean> {
     return settle(tx, orgId, this.#clock());
+  }
+
+  /**
+   * After a backup was put back: versions and events go on far beyond what the lost time can have told, so that whoever
+   * heard of that time does not take what comes now for old. The caller holds the organisation's lock.
+   */
+  async leapAhead(tx: Tx, orgId: string, actor: string): Promise<void> {
+    await tx
+      .updateTable('organisations')
+      .set(row => ({
+        version: row('version', '+', LEAP),
+        outbox_sequence: row('outbox_sequence', '+', LEAP),
+      }))
+      .where('org_id', '=', orgId)
+      .execute();
+    const now = this.#clock();
+    // The books count by this how many versions there must be.
+    await note(tx, orgId, { action: 'backup.restored', actor, details: { leap: Number(LEAP) } }, now);
+    await tellBalance(tx, orgId, now);
   }
 
   /** From here to the end of the transaction nobody else posts for this organisation. */

@@ -121,7 +121,7 @@ describe('the event stream', function () {
     server.endStream();
     await clock.advance(3_000);
     const before = server.seen.length;
-    stream.hurry();
+    equal(await stream.hurry(), false);
     await clock.advance(595_000);
     equal(server.seen.length, before);
     await clock.advance(10_000);
@@ -135,10 +135,23 @@ describe('the event stream', function () {
     await clock.advance(3_600_000);
     server.instead = undefined;
     const before = server.seen.length;
-    stream.hurry();
-    await settled();
+    equal(await stream.hurry(), true);
     equal(server.seen.length, before + 1);
     equal(stream.isLive, true);
+  });
+
+  it('says when hurrying did not help, whatever ended the try', async () => {
+    const { server, clock, stream } = await set();
+    server.instead = () => html(502);
+    server.endStream();
+    await clock.advance(60_000);
+    equal(await stream.hurry(), false);
+    const never = new Promise<Response>(() => undefined);
+    server.instead = () => never;
+    const unanswered = stream.hurry();
+    const alsoUnanswered = stream.hurry();
+    stream.dispose();
+    deepEqual(await Promise.all([unanswered, alsoUnanswered, stream.hurry()]), [false, false, false]);
   });
 
   it('F13 stops when the token is refused, until someone signs in again', async () => {

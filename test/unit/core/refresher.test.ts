@@ -183,7 +183,7 @@ describe('asking again', function () {
 
   it('T33 F20 asks once when the server is back, and not again for the stream', async () => {
     for (let seed = 0; seed < 50; seed++) {
-      const { world, clock, hints } = await started({ seed });
+      const { world, clock, hints, store } = await started({ seed });
       await clock.advance(20_000);
       world.server.instead = () => problem(503, 'unavailable');
       world.server.endStream();
@@ -195,8 +195,63 @@ describe('asking again', function () {
         world.server.beat();
       }
       equal(hints.isLive, true);
-      equal(asked(world) - before, 1, `seed ${seed}`);
+      equal(store.state.balance.kind, 'known');
+      ok(asked(world) - before <= 1, `seed ${seed}`);
     }
+  });
+
+  it('T33 F20 is back with one request when nobody was there: the stream tells that nothing has changed', async () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const { world, clock, hints, store } = await started({ seed });
+      await clock.advance(20_000);
+      world.server.instead = () => Promise.reject(unreachable());
+      world.server.endStream();
+      await clock.advance(300_000);
+      equal(store.state.balance.kind, 'stale');
+      const before = world.server.seen.length;
+      world.server.instead = undefined;
+      await clock.advance(30_000);
+      for (let beat = 0; beat < 6; beat++) {
+        world.server.beat();
+        await clock.advance(15_000);
+      }
+      equal(hints.isLive, true);
+      equal(store.state.balance.kind, 'known');
+      equal(world.server.seen.length - before, 1, `seed ${seed}`);
+    }
+  });
+
+  it('T33 F20 asks for an old figure that the stream confirms within five minutes, not at once', async () => {
+    const { world, clock, store } = await started();
+    await clock.advance(20_000);
+    world.server.instead = () => Promise.reject(unreachable());
+    world.server.endStream();
+    await clock.advance(1_200_000);
+    const before = asked(world);
+    world.server.instead = undefined;
+    const beats = async (count: number) => {
+      for (let beat = 0; beat < count; beat++) {
+        world.server.beat();
+        await clock.advance(15_000);
+      }
+    };
+    await beats(8);
+    equal(store.state.balance.kind, 'known');
+    equal(asked(world) - before, 0);
+    await beats(20);
+    equal(asked(world) - before, 1);
+  });
+
+  it('F2 F20 asks for the figure where the stream alone is kept away after an outage', async () => {
+    const { world, clock, store } = await started();
+    world.server.instead = () => Promise.reject(unreachable());
+    world.server.endStream();
+    await clock.advance(600_000);
+    equal(store.state.balance.kind, 'stale');
+    world.server.instead = ({ path }) =>
+      path.endsWith('/events') ? Promise.reject(unreachable('ECONNRESET')) : undefined;
+    await clock.advance(120_000);
+    equal(store.state.balance.kind, 'known');
   });
 
   it('T33 F20 1,000 clients come back after an outage of ten minutes at no more than twice their steady rate', async function () {
