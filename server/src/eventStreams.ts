@@ -210,12 +210,13 @@ export class EventStreams {
         const rows = await readOutbox(this.#database.query, orgId, channel.cursor, ROWS_AT_ONCE);
         for (const row of rows) {
           channel.cursor = row.sequence;
+          const ending = endings[row.event];
+          const text = eventText(row.sequence, row.event, row.data);
           for (const stream of channel.streams) {
             if (row.sequence > stream.cursor) {
               stream.cursor = row.sequence;
-              const ending = endings[row.event];
               if (!ending) {
-                send(stream, row.event, row.data);
+                write(stream, text);
               } else if (row.data['id'] === ending.of(stream)) {
                 end(stream, ending.reason);
               }
@@ -267,7 +268,11 @@ export class EventStreams {
 }
 
 function send(stream: Stream, event: EventName | (string & {}), data: Record<string, unknown>): void {
-  write(stream, `id: ${stream.cursor}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  write(stream, eventText(stream.cursor, event, data));
+}
+
+function eventText(id: bigint, event: string, data: Record<string, unknown>): string {
+  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
 /** Without an id: the client's last id stays that of the last event it has seen. */

@@ -5,6 +5,7 @@ import { sql } from 'kysely';
 import type { Database, Tx } from '../../server/src/database/database.ts';
 import type { PostgresConfig } from '../../server/src/database/postgres.ts';
 import { SchemaBroken } from '../../server/src/database/schema.ts';
+import { readBalance } from '../../server/src/ledger/balance.ts';
 import { freshDatabase, openFor } from './support/databases.ts';
 import { booksAreInOrder, House, houseWithStripe, type Org, sessionEvent } from './support/house.ts';
 
@@ -134,6 +135,22 @@ describe('PostgreSQL', () => {
     assert.deepEqual(rows, [{ small: 1n, large: 9_007_199_254_740_993n }]);
     const { default: pg } = await import('pg');
     assert.equal(pg.types.getTypeParser(20)('1'), '1');
+  });
+
+  it('plans the balance once for a connection, not each time it is read', async () => {
+    const database = await open(url, { poolSize: 1 });
+    const house = await House.build({ database });
+    const org = await house.org();
+    // PostgreSQL tries five plans with the values at hand before it keeps one.
+    for (let read = 0; read < 10; read++) {
+      await readBalance(database.query, org.id, house.clock.now());
+    }
+    const { rows } = await sql<{ kept: number }>`
+      select generic_plans::int as kept from pg_prepared_statements where statement like '%with usable as%'`.execute(
+      database.query,
+    );
+    assert.ok((rows[0]?.kept ?? 0) > 0, JSON.stringify(rows));
+    await house.close();
   });
 
   it('tells the database its name and its limits', async () => {

@@ -28,6 +28,10 @@ export interface BalanceFigures {
   readonly lowBalanceThresholdUcr: bigint | null;
   /** From this moment on the ledger may have something to post before these figures are right. */
   readonly nextDueAt: Date | null;
+  /** From this moment on they are others, whether or not anything is posted. */
+  readonly changesAt: Date | null;
+  /** Which state of the organisation's row they belong to: while it is this one, nothing was posted. */
+  readonly rowState: string;
   /** The kept balances are known to be wrong: these figures are sums of the entries, and nothing is to be posted. */
   readonly isFrozen: boolean;
 }
@@ -39,6 +43,8 @@ interface Row {
   measure_total_ucr: bigint | null;
   low_balance_threshold_ucr: bigint | null;
   next_due_at: Date | null;
+  changes_at: Date | null;
+  row_state: string;
   drift_found_at: Date | null;
   included: bigint;
   purchased: bigint;
@@ -52,6 +58,12 @@ interface Row {
   expiry_at: Date | null;
   expiry_amount: bigint | null;
 }
+
+/**
+ * Of the row `o` of organisations. Its version would do for postings; who wrote the row last tells of repairs and settings
+ * as well, and both together never come again.
+ */
+export const rowState = sql<string>`o.version || '.' || o.xmin`;
 
 /**
  * A credit is unusable at the very moment of its `expires_at`, posted or not. What was on hold before stays on hold.
@@ -92,7 +104,10 @@ async function figuresFrom(
       where account = 'grant' and expires_at is not null group by expires_at order by expires_at limit 1
     )
     select o.version, o.outbox_sequence, o.measure_version, o.measure_total_ucr, o.low_balance_threshold_ucr,
-      o.next_due_at, o.drift_found_at,
+      o.next_due_at, o.drift_found_at, ${rowState} as row_state,
+      least(o.next_due_at, period.ends, expiry.expires_at,
+        (select min(effective_at) from grants
+          where org_id = ${orgId} and kind = 'included' and effective_at > ${now} and expires_at > ${now})) as changes_at,
       coalesce((select sum(balance_ucr) from usable where kind = 'included'), 0)::bigint as included,
       coalesce((select sum(balance_ucr) from usable where kind = 'purchased'), 0)::bigint as purchased,
       coalesce((select sum(balance_ucr) from usable where kind = 'promotional'), 0)::bigint as promotional,
@@ -136,6 +151,8 @@ async function figuresFrom(
         : null,
     lowBalanceThresholdUcr: row.low_balance_threshold_ucr,
     nextDueAt: row.next_due_at,
+    changesAt: row.changes_at,
+    rowState: row.row_state,
     isFrozen: row.drift_found_at !== null,
   };
 }

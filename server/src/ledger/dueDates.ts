@@ -3,7 +3,8 @@ import type { FastifyBaseLogger } from 'fastify';
 import { type Clock, SECOND_MS } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import { Rounds } from '../rounds.ts';
-import { type BalanceFigures, readBalance } from './balance.ts';
+import type { BalanceFigures } from './balance.ts';
+import { KnownBalances } from './knownBalances.ts';
 import type { Ledger } from './ledger.ts';
 
 /** How soon listeners hear that credits have expired: a look costs one read of an index. */
@@ -20,6 +21,7 @@ interface Parts {
 
 export class DueDates {
   readonly #parts: Parts;
+  readonly #balances = new KnownBalances();
   readonly #rounds = new Rounds(() =>
     this.look().catch(error => this.#parts.log.error({ err: error }, 'looking for what is due broke off')),
   );
@@ -28,15 +30,15 @@ export class DueDates {
     this.#parts = parts;
   }
 
-  /** The balance with everything in it that is due. Costs one statement while nothing is. */
+  /** The balance with everything in it that is due. Costs one statement while nothing is; the same object while it is as it was. */
   async readBalance(orgId: string): Promise<BalanceFigures> {
     const { database, ledger, clock } = this.#parts;
-    const balance = await readBalance(database.query, orgId, clock());
+    const balance = await this.#balances.read(database.query, orgId, clock());
     if (balance.isFrozen || balance.nextDueAt === null || balance.nextDueAt > clock()) {
       return balance;
     }
     await database.transaction(tx => ledger.settle(tx, orgId));
-    return readBalance(database.query, orgId, clock());
+    return this.#balances.read(database.query, orgId, clock());
   }
 
   /** For other reads than the balance. */

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Balance } from '../../../protocol/api.ts';
 import { DAY_MS } from '../clock.ts';
 import type { Query } from '../database/database.ts';
+import type { BalanceFigures } from './balance.ts';
 
 /** Two weeks have each day of the week twice. */
 const DAYS = 14;
@@ -11,8 +12,24 @@ const ENOUGH_DAYS = 3;
 /** Beyond ten years there is nothing to know. */
 const MAX_DAYS = 3_650;
 
+/** What was used on the days before today, read once while the balance is as it was: usage is posted to the balance. */
+export class DailyUsage {
+  readonly #known = new WeakMap<BalanceFigures, { readonly today: string; readonly dailyUcr: number[] }>();
+
+  async read(query: Query, balance: BalanceFigures, now: Date): Promise<readonly number[]> {
+    const today = dayBefore(now, 0);
+    const known = this.#known.get(balance);
+    if (known?.today === today) {
+      return known.dailyUcr;
+    }
+    const dailyUcr = await dailyUsage(query, balance.orgId, now);
+    this.#known.set(balance, { today, dailyUcr });
+    return dailyUcr;
+  }
+}
+
 /** Of the complete days before today (UTC), oldest first. Reads a fortnight's rows, however long the ledger is. */
-export async function dailyUsage(query: Query, orgId: string, now: Date): Promise<number[]> {
+async function dailyUsage(query: Query, orgId: string, now: Date): Promise<number[]> {
   const { rows } = await sql<{ day: string; used: bigint }>`
     select day::text as day, used_ucr as used from usage_days
     where org_id = ${orgId} and user_id = '' and day >= ${dayBefore(now, DAYS)} and day < ${dayBefore(now, 0)}`.execute(

@@ -9,7 +9,7 @@ import type { Database } from '../database/database.ts';
 import { balanceOnTheWire } from '../ledger/balance.ts';
 import { budgetOnTheWire, budgetsOf, stoppedBy } from '../ledger/budgets.ts';
 import type { DueDates } from '../ledger/dueDates.ts';
-import { dailyUsage, runwayOf } from '../ledger/runway.ts';
+import { DailyUsage, runwayOf } from '../ledger/runway.ts';
 import { needsToken, problems } from './answers.ts';
 
 export const OrgParams = z.object({ org: z.string().check(z.minLength(1), z.maxLength(100)) });
@@ -20,6 +20,7 @@ export const balanceRoutes: FastifyPluginAsyncZod<{
   dueDates: DueDates;
   clock: Clock;
 }> = async (app, { access, database, dueDates, clock }) => {
+  const dailyUsage = new DailyUsage();
   app.get(
     '/v1/orgs/:org/balance',
     {
@@ -48,7 +49,7 @@ export const balanceRoutes: FastifyPluginAsyncZod<{
         ...balanceOnTheWire(figures, now),
         budgets: budgets.map(budgetOnTheWire),
         stopped_by: stoppedBy(figures, budgets),
-        runway: runwayOf(figures.availableUcr, await dailyUsage(database.query, orgId, now)),
+        runway: runwayOf(figures.availableUcr, await dailyUsage.read(database.query, figures, now)),
       };
       const etag = etagOf(balance);
       reply.header('etag', etag).header('cache-control', 'private, no-cache');
