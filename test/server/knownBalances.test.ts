@@ -78,7 +78,11 @@ describe('a balance that was read before', () => {
     await desk.plan({ includedUcr: 100n, anchorDay: 15 });
     await desk.use(100);
     await desk.plan(null);
+    await desk.grant(10, 'promotional', desk.inMs(DAY));
+    clock.advance(DAY);
+    // Nothing is left to be posted, and the period still ends.
     assert.ok((await told()).period);
+    assert.equal((await told()).nextDueAt, null);
     turnTo('2027-01-15T00:00:00Z');
     assert.equal((await told()).period, null);
     await desk.grant(10, 'promotional', desk.inMs(DAY));
