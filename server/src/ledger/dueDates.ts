@@ -30,7 +30,7 @@ export class DueDates {
     this.#parts = parts;
   }
 
-  /** The balance with everything in it that is due. Costs one statement while nothing is; the same object while it is as it was. */
+  /** The balance with everything in it that is due, the same object while nothing changes. Mostly costs one small read. */
   async readBalance(orgId: string): Promise<BalanceFigures> {
     const { database, ledger, clock } = this.#parts;
     const balance = await this.#balances.read(database.query, orgId, clock());

@@ -19,13 +19,14 @@ export class KnownBalances {
   /** As `readBalance`; the same object while nothing has changed. */
   async read(query: Query, orgId: string, now: Date): Promise<BalanceFigures> {
     const known = this.#known.get(orgId);
-    this.#known.delete(orgId);
     if (known && isOfTime(known, now) && known.figures.rowState === (await stateOf(query, orgId))) {
       this.#keep(orgId, known);
       return known.figures;
     }
     const figures = await readBalance(query, orgId, now);
-    if (!figures.isFrozen) {
+    if (figures.isFrozen) {
+      this.#known.delete(orgId);
+    } else {
       this.#keep(orgId, { figures, readAt: now });
     }
     return figures;
