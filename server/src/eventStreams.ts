@@ -66,8 +66,8 @@ export class EventStreams {
   readonly #channels = new Map<string, Channel>();
   readonly #opened = new Map<string, number>();
   #heartbeat: NodeJS.Timeout | undefined;
-  /** Said once: with one listener come all of them. */
-  #isSetBack = false;
+  /** Organisations of which it was said that a listener knows too much: with one come all of them. */
+  readonly #setBack = new Set<string>();
   #unlisten: (() => Promise<void>) | undefined;
   readonly #closing = new AbortController();
 
@@ -166,8 +166,8 @@ export class EventStreams {
 
   async #catchUp(stream: Stream, orgId: string, lastEventId: bigint, upTo: bigint): Promise<void> {
     let isWhole = lastEventId <= upTo;
-    if (!isWhole && !this.#isSetBack) {
-      this.#isSetBack = true;
+    if (!isWhole && !this.#setBack.has(orgId)) {
+      this.#setBack.add(orgId);
       this.#log.warn(
         { org: orgId },
         'a listener has heard of events to come: after a restore run "restored"',

@@ -60,11 +60,22 @@ export function answered(balance: Balance, reading: Reading, orgId: string): Bal
   return { kind: 'known', last: reading };
 }
 
-/** The server has told which version is the newest. Where that is the one at hand, what is on screen is true again. */
-export function confirmed(balance: Balance, version: number): Balance {
-  return balance.kind === 'stale' && balance.last.snapshot.version === version
+/** What the server tells of a balance without being asked. */
+export interface Told {
+  readonly version: number;
+  readonly available_ucr: number;
+  readonly level: string;
+}
+
+/** Where what is told is what is at hand, it is true again without a question; else undefined. */
+export function confirmed(balance: Balance, told: Told): Balance | undefined {
+  if (balance.kind !== 'known' && balance.kind !== 'stale') {
+    return undefined;
+  }
+  const { version, available_ucr, low_balance } = balance.last.snapshot;
+  return version === told.version && available_ucr === told.available_ucr && low_balance.level === told.level
     ? { kind: 'known', last: balance.last }
-    : balance;
+    : undefined;
 }
 
 /** The server has not answered, or not with a balance. */

@@ -11,6 +11,7 @@ import {
   type Reading,
   type Snapshot,
   signedOut,
+  type Told,
 } from './balance.ts';
 import { type Clock, sleep } from './clock.ts';
 import type { Connect } from './connect.ts';
@@ -165,12 +166,13 @@ export class CreditsStore {
     await this.#flight;
   }
 
-  /** Takes in that this is the newest version there is: a figure of that version is true again without a question. */
-  confirm(version: number): void {
-    const balance = confirmed(this.#state.balance, version);
-    if (balance !== this.#state.balance) {
+  /** Takes in what a stream begins with. @returns whether that is what is at hand, so that nothing need be asked */
+  confirm(told: Told): boolean {
+    const balance = confirmed(this.#state.balance, told);
+    if (balance && balance.kind !== this.#state.balance.kind) {
       this.#set({ balance });
     }
+    return balance !== undefined;
   }
 
   /** Asks what may be bought, and who the person is by now: names and roles change while someone is signed in. */

@@ -2,7 +2,7 @@
 // stream. Signed out, it does nothing at all.
 import type { Sessions } from './account.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
-import { type Balance, lastReading } from './balance.ts';
+import { type Balance, lastReading, type Told } from './balance.ts';
 import { type Clock, minutes, seconds } from './clock.ts';
 import type { CreditsStore } from './creditsStore.ts';
 import { type Disposable, type Event, Owned } from './event.ts';
@@ -42,8 +42,8 @@ const FRESH_MS = seconds(30);
 /** A stream that has told nothing by now will not tell the version first. */
 const FIRST_EVENT_MS = seconds(3);
 
-/** A figure whose version the stream confirms is asked for again only when what has no version of its own (the runway,
- * a period's end) may have changed; and then not at once, because after an outage the stream of everyone is back. */
+/** A figure that the stream confirms is asked for again only when what it does not tell (budgets, the runway, a period's
+ * end) may have changed; and then not at once, because after an outage the stream of everyone is back. */
 const CONFIRMED_MS = minutes(10);
 const ASKED_WITHIN_MS = minutes(5);
 
@@ -71,7 +71,12 @@ export class Refresher {
   #hintVersion = 0;
   /** While a stream has just come up and told nothing yet. */
   #opening: Disposable | undefined;
+  /** While what a stream has confirmed is still to be asked for. */
+  #later: Disposable | undefined;
   #failures = 0;
+  /** A stream came up and has not told yet whether the figure is true. */
+  #hasOpened = false;
+  #isOver = false;
   #lastHintMs = Number.NEGATIVE_INFINITY;
   #optionsAtMs = Number.NEGATIVE_INFINITY;
 
@@ -100,6 +105,7 @@ export class Refresher {
   }
 
   dispose(): void {
+    this.#isOver = true;
     this.#disarm();
     this.#owned.dispose();
   }
@@ -131,13 +137,11 @@ export class Refresher {
       case 'balance.updated': {
         const { version } = event.data;
         const last = lastReading(this.#means.store.state.balance);
-        if (last?.snapshot.version === version) {
-          this.#confirmed(version);
-        } else if (last && version < last.snapshot.version) {
+        if (last && version < last.snapshot.version) {
           // What a stream that resumes had missed, and we had not.
         } else if (this.#opening) {
-          this.#opened(version);
-        } else {
+          this.#beginsWith(event.data);
+        } else if (version !== last?.snapshot.version || this.#means.store.state.balance.kind === 'stale') {
           this.#hint(version);
         }
         return;
@@ -152,24 +156,23 @@ export class Refresher {
     }
   }
 
-  #confirmed(version: number): void {
+  /** A stream has told the balance: where that is the one on screen, it need not be asked for now. */
+  #beginsWith(told: Told): void {
     const { store, clock, random } = this.#means;
-    store.confirm(version);
-    const isKnown = store.state.balance.kind === 'known';
-    if (isKnown) {
-      this.#failures = 0;
-      this.#arm();
-    }
-    if (!this.#opening) {
+    const isFresh = this.#isConfirmable();
+    if (!store.confirm(told)) {
+      this.#opened(told.version);
       return;
     }
-    this.#opening.dispose();
+    this.#opening?.dispose();
     this.#opening = undefined;
-    if (!isKnown) {
-      this.#opened(version);
-    } else if (!this.#isConfirmable()) {
-      this.#opening = clock.after(random() * ASKED_WITHIN_MS)(() => this.#opened());
+    this.#failures = 0;
+    this.#hasOpened = false;
+    if (!isFresh) {
+      this.#later?.dispose();
+      this.#later = clock.after(random() * ASKED_WITHIN_MS)(() => void this.#ask());
     }
+    this.#arm();
   }
 
   /** Whatever happened while nobody was listening is asked for once; usually the answer is "unchanged". */
@@ -224,6 +227,9 @@ export class Refresher {
       // Signed out, or another window does the asking.
       return;
     }
+    this.#hasOpened = false;
+    this.#later?.dispose();
+    this.#later = undefined;
     await store.refresh(atLeastVersion);
     if (sessions.current !== signIn) {
       return;
@@ -248,14 +254,15 @@ export class Refresher {
     const { store, hints, attention, clock, random, sessions } = this.#means;
     this.#timer?.dispose();
     this.#timer = undefined;
-    if (!sessions.current) {
-      return;
-    }
-    const wait = nextAskMs(store.state.balance, hints.isLive, this.#failures, random);
-    if (wait === undefined) {
+    if (!sessions.current || this.#isOver) {
       return;
     }
     const quietMs = store.quietUntilMs - clock.monotonic();
+    // What a stream tells during a pause could not be asked for: after it, it is.
+    const wait = nextAskMs(store.state.balance, hints.isLive && quietMs <= 0, this.#failures, random);
+    if (wait === undefined) {
+      return;
+    }
     // A server that asked many clients to wait gets them back spread over a while, not all at the same moment.
     const ms = quietMs > 0 ? quietMs + wait : wait;
     this.#timer = clock.after(ms)(() => {
@@ -272,9 +279,12 @@ export class Refresher {
     const { store, hints } = this.#means;
     const { balance } = store.state;
     const isOffline = balance.kind === 'stale' && balance.error.reason === 'offline';
-    if (!isOffline || hints.isLive || !(await hints.hurry())) {
-      await this.#ask();
+    if (isOffline && !hints.isLive && !this.#hasOpened && (await hints.hurry())) {
+      // A stream that is cut before it tells anything is not tried in place of a question again.
+      this.#hasOpened = true;
+      return;
     }
+    await this.#ask();
   }
 
   #disarm(): void {
@@ -284,6 +294,8 @@ export class Refresher {
     this.#hintTimer = undefined;
     this.#opening?.dispose();
     this.#opening = undefined;
+    this.#later?.dispose();
+    this.#later = undefined;
   }
 }
 

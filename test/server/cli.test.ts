@@ -254,6 +254,21 @@ describe('an operator’s command', () => {
     ]);
   });
 
+  it('F69 tells of a restored organisation with what fell due while nobody served', async () => {
+    await run(`plan set --org ${org.id} --included 100 --day ${house.clock.now().getUTCDate()}`);
+    house.clock.advance(32 * 86_400_000);
+    await run('restored');
+    const rows = await house.database.query
+      .selectFrom('outbox')
+      .select('data')
+      .where('org_id', '=', org.id)
+      .where('event', '=', 'balance.updated')
+      .where('sequence', '>', 500_000_000n)
+      .execute();
+    const told = rows.map(({ data }) => (data as Record<string, unknown>)['available_ucr']);
+    assert.deepEqual(told, [5_318_000_000]);
+  });
+
   it('says None where there is nothing to list', async () => {
     const { id } = await run<{ id: string }>('orgs add --name Empty');
     assert.equal(await said(`users list --org ${id}`), 'None.');

@@ -99,6 +99,21 @@ describe('a balance that was read before', () => {
     assert.deepEqual(await told(), await asItIs());
   });
 
+  it('ends when a plan begins that a server with a clock ahead has granted already', async () => {
+    turnTo('2027-01-14T23:30:00Z');
+    const ahead = new TestClock();
+    ahead.advance(new Date('2027-01-15T00:10:00Z').getTime() - ahead.now().getTime());
+    const other = await House.build({ clock: ahead, database: house.database });
+    try {
+      await new Desk(other, org).plan({ includedUcr: 100n, anchorDay: 15 });
+    } finally {
+      await other.close();
+    }
+    assert.equal((await told()).period, null);
+    turnTo('2027-01-15T00:00:00Z');
+    assert.equal((await told()).period?.grantedUcr, 100n);
+  });
+
   it('F71 is read anew when its accounts were rebuilt, though nothing was posted', async () => {
     await drift(house, org, 1n);
     assert.equal((await told()).availableUcr, 999n);

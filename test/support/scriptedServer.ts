@@ -193,7 +193,8 @@ export class ScriptedServer {
           ],
         });
       case `GET ${org}/balance`: {
-        const etag = `"${this.balance.version}"`;
+        const { version, available_ucr, low_balance } = this.balance;
+        const etag = `"${version}-${available_ucr}-${low_balance.level}"`;
         return seen.headers.get('if-none-match') === etag
           ? json(undefined, 304, { etag })
           : json(this.balance, 200, { etag });

@@ -1,4 +1,5 @@
-// What operators do by hand: organisations, people, tokens, credits. Each command is one transaction, noted in the audit log.
+// What operators do by hand: organisations, people, tokens, credits. Each command is one transaction, noted in the audit log;
+// `restored` is one for each organisation, and done again it does no harm.
 import { scopes } from '../../../protocol/api.ts';
 import { UCR_PER_CREDIT } from '../../../protocol/units.ts';
 import { admit } from '../access.ts';
@@ -293,7 +294,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
     options: {},
     usage: '',
     meaning:
-      'After a backup was put back: numbers what comes now beyond what the lost time may have told, so that editors do\n           not take it for old. Done twice it does no harm.',
+      'After a backup was put back: numbers what comes now beyond what the lost time may have told, so that editors do\n           not take it for old. Run before the first server starts; done twice it does no harm.',
     async run({ database, ledger }) {
       const orgs = await database.query
         .selectFrom('organisations')
@@ -301,7 +302,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
         .orderBy('org_id')
         .execute();
       for (const { org_id } of orgs) {
-        await deed(database, org_id, tx => ledger.leapAhead(tx, org_id, OPERATOR));
+        await database.transaction(tx => ledger.leapAhead(tx, org_id, OPERATOR));
       }
       return { organisations: orgs.length };
     },

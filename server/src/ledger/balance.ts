@@ -61,7 +61,7 @@ interface Row {
 
 /**
  * Of the row `o` of organisations. Its version would do for postings; who wrote the row last tells of repairs and settings
- * as well, and both together never come again.
+ * as well. Both together come again only where the database has forgotten transactions: a restore, after which versions leap.
  */
 export const rowState = sql<string>`o.version || '.' || o.xmin`;
 

@@ -17,6 +17,7 @@ import {
   post,
   postGrant,
   type Source,
+  takeTurn,
   tellBalance,
 } from './posting.ts';
 import { settle } from './settling.ts';
@@ -323,9 +324,10 @@ export class Ledger {
 
   /**
    * After a backup was put back: versions and events go on far beyond what the lost time can have told, so that whoever
-   * heard of that time does not take what comes now for old. The caller holds the organisation's lock.
+   * heard of that time does not take what comes now for old. What fell due meanwhile is posted behind the leap.
    */
   async leapAhead(tx: Tx, orgId: string, actor: string): Promise<void> {
+    const { isFrozen } = await takeTurn(tx, orgId);
     await tx
       .updateTable('organisations')
       .set(row => ({
@@ -337,7 +339,9 @@ export class Ledger {
     const now = this.#clock();
     // The books count by this how many versions there must be.
     await note(tx, orgId, { action: 'backup.restored', actor, details: { leap: Number(LEAP) } }, now);
-    await tellBalance(tx, orgId, now);
+    if (isFrozen || !(await this.settle(tx, orgId))) {
+      await tellBalance(tx, orgId, now);
+    }
   }
 
   /** From here to the end of the transaction nobody else posts for this organisation. */
