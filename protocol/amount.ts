@@ -1,5 +1,5 @@
 // What a person may type or paste as a custom amount: read the same by the panel, the palette's input box and the tests.
-import { minorPerMajor } from './units.ts';
+import { fractionDigits } from './units.ts';
 
 export interface AmountLimits {
   readonly currency: string;
@@ -89,11 +89,7 @@ export function readAmount(text: string, limits: AmountLimits): AmountReading {
       return { ok: false, problem: 'other_currency' };
     }
   }
-  const number = readFigure(
-    figure,
-    String(minorPerMajor(limits.currency)).length - 1,
-    outer !== '' || inner !== '',
-  );
+  const number = readFigure(figure, fractionDigits(limits.currency), outer !== '' || inner !== '');
   if ('problem' in number) {
     return { ok: false, problem: number.problem };
   }

@@ -1,5 +1,5 @@
 // How figures are written for people, in the language of their editor: the same in status bar, panel and messages.
-import { minorPerMajor, UCR_PER_CREDIT, type Ucr } from './units.ts';
+import { fractionDigits, minorPerMajor, UCR_PER_CREDIT, type Ucr } from './units.ts';
 
 /** Below this many credits a fraction is worth showing. */
 const FRACTIONS_BELOW_CREDITS = 10;
@@ -32,10 +32,12 @@ export function formatCreditsShort(ucr: Ucr, locale: string): string {
 /** `$50`, `$12.50`, `¥5,000`: whole amounts without an empty fraction. */
 export function formatMoney(amountMinor: number, currency: string, locale: string): string {
   const major = amountMinor / minorPerMajor(currency);
+  const digits = Number.isInteger(major) ? 0 : fractionDigits(currency);
   return new Intl.NumberFormat(locale, {
     style: 'currency',
     currency: currency.toUpperCase(),
     currencyDisplay: 'narrowSymbol',
-    ...(Number.isInteger(major) ? { maximumFractionDigits: 0 } : {}),
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
   }).format(major);
 }

@@ -9,14 +9,23 @@ export const UCR_PER_CREDIT = 1_000_000;
 export const MAX_SAFE_AMOUNT = Number.MAX_SAFE_INTEGER;
 
 /**
- * Minor units in one major unit of a currency: 100 for usd, 1 for jpy, 1,000 for kwd.
- * @param currency ISO 4217 code, any case.
- * @throws {RangeError} when the code is not of ISO 4217's form.
+ * Currencies whose minor unit is not a hundredth, as Stripe charges them. Languages round some others for display, such
+ * as huf and idr to whole ones, so it is not for `Intl` to say. Source: https://docs.stripe.com/currencies
  */
+const WITHOUT_FRACTION = /^(?:bif|clp|djf|gnf|jpy|kmf|krw|mga|pyg|rwf|vnd|vuv|xaf|xof|xpf)$/i;
+const IN_THOUSANDTHS = /^(?:bhd|jod|kwd|omr|tnd)$/i;
+
+/**
+ * Decimals of a currency's minor unit: 2 for usd, 0 for jpy, 3 for kwd.
+ * @param currency ISO 4217 code, any case.
+ */
+export function fractionDigits(currency: string): number {
+  return WITHOUT_FRACTION.test(currency) ? 0 : IN_THOUSANDTHS.test(currency) ? 3 : 2;
+}
+
+/** Minor units in one major unit of a currency: 100 for usd, 1 for jpy, 1,000 for kwd. */
 export function minorPerMajor(currency: string): number {
-  const digits = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions()
-    .maximumFractionDigits;
-  return 10 ** (digits ?? 2);
+  return 10 ** fractionDigits(currency);
 }
 
 /**

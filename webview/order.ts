@@ -3,7 +3,7 @@ import { t } from '@vscode/l10n';
 import { type AmountLimits, type AmountProblem, readAmount } from '../protocol/amount.ts';
 import { formatMoney } from '../protocol/format.ts';
 import type { OfferView } from '../protocol/messages.ts';
-import { creditsFor, minorPerMajor, type Ucr } from '../protocol/units.ts';
+import { creditsFor, fractionDigits, minorPerMajor, type Ucr } from '../protocol/units.ts';
 import { creditsText } from './words.ts';
 
 export type Choice =
@@ -107,7 +107,7 @@ export function stepped(typed: string, steps: number, limits: AmountLimits): str
     : firstStep - Math.max(0, steps) * step_minor;
   const minor = Math.min(lastStep, Math.max(firstStep, present + steps * step_minor));
   const perMajor = minorPerMajor(currency);
-  return (minor / perMajor).toFixed(minor % perMajor === 0 ? 0 : String(perMajor).length - 1);
+  return (minor / perMajor).toFixed(minor % perMajor === 0 ? 0 : fractionDigits(currency));
 }
 
 /** Whether the hint is to be shown as an error. Someone still typing `7` on the way to `75` has made no mistake yet. */

@@ -201,7 +201,7 @@ export class Access {
 
   /** Who asks, and as what in this organisation: one journey to the database for tokens of this server. */
   async #asker(request: FastifyRequest, orgId: string | null): Promise<Asker> {
-    const token = /^Bearer +([0-9A-Za-z._~+/=-]{16,8000})$/i.exec(request.headers.authorization ?? '')?.[1];
+    const token = tokenOf(request);
     if (token === undefined) {
       throw new RequestRefused('unauthenticated');
     }
@@ -266,6 +266,11 @@ export class Access {
       .where('memberships.principal_id', '=', principal.id)
       .executeTakeFirst();
   }
+}
+
+/** What a request is made with, if it has the form of a token. Source: https://www.rfc-editor.org/rfc/rfc6750#section-2.1 */
+export function tokenOf({ headers }: FastifyRequest): string | undefined {
+  return /^Bearer +([0-9A-Za-z._~+/=-]{16,8000})$/i.exec(headers.authorization ?? '')?.[1];
 }
 
 interface Asker {
@@ -391,14 +396,18 @@ export async function admit(tx: Tx, member: NewMember, at: Date): Promise<void> 
     .values({ org_id: member.orgId, principal_id: principal.id, role: member.role, created_at: at })
     .onConflict(conflict => conflict.columns(['org_id', 'principal_id']).doUpdateSet({ role: member.role }))
     .execute();
-  if (member.token === undefined) {
-    return;
+  if (member.token !== undefined) {
+    await giveToken(tx, principal.id, member.token, at);
   }
+}
+
+/** One that was made elsewhere. Given again it stays what it is, also revoked. */
+export async function giveToken(tx: Tx, principalId: string, token: string, at: Date): Promise<void> {
   await tx
     .insertInto('tokens')
     .values({
-      token_hash: hashOf(member.token),
-      principal_id: principal.id,
+      token_hash: hashOf(token),
+      principal_id: principalId,
       created_at: at,
       expires_at: null,
       revoked_at: null,

@@ -1,7 +1,7 @@
 // The configuration: all of it from the environment, read once at start, with every fault told at once.
 import { isIP } from 'node:net';
 import { HEARTBEAT_MS } from '../../protocol/api.ts';
-import { creditsFor } from '../../protocol/units.ts';
+import { creditsFor, fractionDigits } from '../../protocol/units.ts';
 import type { PostgresConfig } from './database/postgres.ts';
 import type { RateLimits } from './rateLimits.ts';
 
@@ -111,7 +111,11 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   ['DATABASE_APPLICATION_NAME', 'credits-server', 'How this process is called in pg_stat_activity.'],
   ['LOG_LEVEL', 'info', 'fatal, error, warn, info, debug, trace or silent. Logs are JSON lines on stderr.'],
   ['CREDITS_PER_MAJOR_UNIT', '100', 'Whole credits that one major unit of CURRENCY buys.'],
-  ['CURRENCY', 'usd', 'ISO 4217 code of the money credits are sold for.'],
+  [
+    'CURRENCY',
+    'usd',
+    'ISO 4217 code of the money credits are sold for, in the minor units that Stripe charges it in: whole yen, hundredths of huf and isk.',
+  ],
   ['PRESETS_MINOR', '5000,10000,50000', 'Amounts offered, in minor units; the second is marked popular.'],
   ['CUSTOM_MIN_MINOR', '1000', 'Smallest custom amount, in minor units.'],
   ['CUSTOM_MAX_MINOR', '1000000', 'Largest custom amount, in minor units.'],
@@ -295,6 +299,16 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     faults.push('CUSTOM_MAX_MINOR must not be less than CUSTOM_MIN_MINOR.');
   }
   const presetsMinor = list('PRESETS_MINOR').map(item => whole('PRESETS_MINOR', item, 1, 99_999_999));
+  // Source: https://docs.stripe.com/currencies#special-cases
+  const finestMinor = currency === 'isk' ? 100 : fractionDigits(currency) === 3 ? 10 : 1;
+  if (currency === 'ugx') {
+    // Listed without a fraction and, as a special case, with two decimals: taken wrongly, prices are a hundred times off.
+    faults.push('CURRENCY must not be "ugx": Stripe describes its amounts in two ways.');
+  } else if (finestMinor > 1 && [stepMinor, ...presetsMinor].some(minor => minor % finestMinor !== 0)) {
+    faults.push(
+      `CUSTOM_STEP_MINOR and PRESETS_MINOR must be multiples of ${finestMinor}: Stripe charges no finer amounts of ${currency}.`,
+    );
+  }
   if (knownCurrency) {
     try {
       creditsFor(Math.max(maxMinor, ...presetsMinor), creditsPerMajorUnit, currency);

@@ -118,6 +118,9 @@ export class EventStreams {
 
   /** Takes over an answer whose head has been written: what was missed, the balance as it is, then what happens. */
   async open(member: Member, lastEventId: bigint | undefined, out: ServerResponse): Promise<void> {
+    if (out.closed) {
+      return; // Its end was told while it was let in, and will not be told again to whoever counts streams.
+    }
     const { orgId, principal, credential } = member;
     const { tokenId } = credential;
     const stream: Stream = { principalId: principal.id, tokenId, out, openedAt: this.#clock(), cursor: 0n };

@@ -1,6 +1,7 @@
 // How often one caller may ask: generous for people and gateways at work, and an end to loops that ran away.
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { tokenOf } from './access.ts';
 import { MINUTE_MS } from './clock.ts';
 import { hashOf } from './ids.ts';
 import { RequestRefused } from './problems.ts';
@@ -39,10 +40,10 @@ export async function limitRates(app: FastifyInstance, limits: RateLimits): Prom
 }
 
 function callerOf(request: FastifyRequest): string {
-  const { authorization } = request.headers;
-  if (authorization === undefined) {
+  const token = tokenOf(request);
+  if (token === undefined) {
     return `address ${request.ip}`;
   }
-  const kind = /^Bearer +crd_svc_/i.test(authorization) ? 'service' : 'token';
-  return `${kind} ${hashOf(authorization)}`;
+  const kind = token.startsWith('crd_svc_') ? 'service' : 'token';
+  return `${kind} ${hashOf(token)}`;
 }

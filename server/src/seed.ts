@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { SetBudget } from '../../protocol/api.ts';
 import { MAX_SAFE_AMOUNT } from '../../protocol/units.ts';
-import { admit, type Member } from './access.ts';
+import { admit, giveToken, type Member } from './access.ts';
 import type { Clock } from './clock.ts';
 import type { Database, Tx } from './database/database.ts';
 import type { Ledger } from './ledger/ledger.ts';
@@ -86,7 +86,7 @@ export function readSeedFile(path: string): Seed {
 export async function plant(database: Database, ledger: Ledger, clock: Clock, seed: Seed): Promise<void> {
   for (const organisation of seed.organisations) {
     const planting = database.transaction(async tx => {
-      await ledger.openOrganisation(tx, organisation.id, organisation.name);
+      const { isNew } = await ledger.openOrganisation(tx, organisation.id, organisation.name);
       const members = [
         ...organisation.people.map(person => ({ ...person, kind: 'person' as const })),
         ...(organisation.services ?? []).map(service => ({
@@ -100,6 +100,11 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
         // A millisecond apart, so that the file's order is the order of seniority.
         const at = new Date(clock().getTime() + place);
         const principal = { id, kind, name, email };
+        if (!isNew && (await isKnown(tx, id))) {
+          // They may have another role by now, or none.
+          await (token && giveToken(tx, id, token, at));
+          continue;
+        }
         await admit(tx, { orgId: organisation.id, principal, role, ...(token && { token }) }, at);
       }
       if (organisation.opening_balance_ucr) {
@@ -128,6 +133,15 @@ export async function plant(database: Database, ledger: Ledger, clock: Clock, se
       }
     });
   }
+}
+
+async function isKnown(tx: Tx, principalId: string): Promise<boolean> {
+  const row = await tx
+    .selectFrom('principals')
+    .select('principal_id')
+    .where('principal_id', '=', principalId)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Teams that are not there yet, and budgets for those that have none: what people changed since stays. */

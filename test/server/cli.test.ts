@@ -228,6 +228,7 @@ describe('an operator’s command', () => {
     await run(`${adjust} 2 --reason Goodwill`);
     assert.equal((await house.balance(org)).available_ucr, before - 3_000_000);
     assert.match(await refusal(`${adjust} 0 --reason None`), /other than 0/);
+    assert.match(await refusal(`${adjust} 1 --reason`, 'a'.repeat(1_001)), /--reason .* at most 1000/);
   });
 
   it('sets a plan whose credits are there at once, and ends it', async () => {

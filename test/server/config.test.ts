@@ -87,6 +87,9 @@ describe('the configuration', () => {
     ['a largest amount below the smallest', { CUSTOM_MIN_MINOR: '5000', CUSTOM_MAX_MINOR: '1000' }],
     ['an amount that Stripe cannot charge', { PRESETS_MINOR: '100000000' }],
     ['more credits than can be counted', { CREDITS_PER_MAJOR_UNIT: '1000000', CUSTOM_MAX_MINOR: '99999999' }],
+    ['a currency that Stripe describes in two ways', { CURRENCY: 'ugx' }],
+    ['dinars in single thousandths', { CURRENCY: 'kwd', CUSTOM_STEP_MINOR: '1' }],
+    ['krónur in hundredths', { CURRENCY: 'isk', PRESETS_MINOR: '5000,10050' }],
     ['a link scheme that runs code', { RETURN_URI_SCHEMES: 'data' }],
   ];
   for (const [name, environment] of refused) {

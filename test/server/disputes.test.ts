@@ -76,6 +76,22 @@ describe('a dispute', () => {
     assert.deepEqual([(await stored()).dispute, await figures()], ['open', [5_218, 5_000, 0, 5_000]]);
   });
 
+  it('T30 leaves what was used in sight: credits that are set aside count as neither used nor gone', async () => {
+    const usage = { event_id: 'most', amount_ucr: 9_000_000_000 };
+    assert.equal((await house.post(`/v1/orgs/${org.id}/usage`, org.service, usage)).statusCode, 200);
+    const used = (await house.balance(org)).usage;
+    assert.deepEqual([used?.used_ucr, used?.total_ucr], [9_000_000_000, 10_218_000_000]);
+    await deliver([
+      ...stripe.double.dispute(sessionId, 'open', 2500),
+      ...stripe.double.withdrawFunds(sessionId),
+    ]);
+    const open = await house.balance(org);
+    assert.deepEqual([open.held_ucr, open.usage], [2_500_000_000, used]);
+    await deliver(stripe.double.closeDispute(sessionId, 'lost'));
+    const lost = (await house.balance(org)).usage;
+    assert.deepEqual([lost?.used_ucr, lost?.total_ucr], [9_000_000_000, 7_718_000_000]);
+  });
+
   it('F52 that is won gives the credits back and lets people buy again', async () => {
     await deliver([...stripe.double.dispute(sessionId, 'open'), ...stripe.double.withdrawFunds(sessionId)]);
     await deliver(stripe.double.closeDispute(sessionId, 'won'));

@@ -1,5 +1,7 @@
 // The push: what a stream says, in what order, and how it is taken up again.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { mock } from 'node:test';
 import { createParser } from 'eventsource-parser';
 import { lockOrganisation } from '../../server/src/ledger/ledger.ts';
@@ -290,6 +292,26 @@ describe('the event stream', () => {
     first.abort();
     // The server hears of the end in its own time.
     while ((await open(org.member)).status === 429) {}
+  });
+
+  it('is not counted any more when its listener left while the database took its time', async () => {
+    const { port } = new URL(await house.app.listen({ host: '127.0.0.1', port: 0 }));
+    const { streams } = house.app.parts;
+    const { openCount } = streams;
+    const open = streams.open.bind(streams);
+    const socket = connect(Number(port), '127.0.0.1');
+    const done = new Promise<void>(resolve => {
+      mock.method(streams, 'open', async (...args: Parameters<typeof open>) => {
+        socket.destroy();
+        await once(args[2], 'close');
+        await open(...args).finally(resolve);
+      });
+    });
+    const head = [`GET /v1/orgs/${org.id}/events HTTP/1.1`, 'Host: x', `Authorization: Bearer ${org.admin}`];
+    socket.write([...head, '', ''].join('\r\n'));
+    await done;
+    mock.restoreAll();
+    assert.equal(streams.openCount, openCount);
   });
 
   it('T20 is refused to a service', async () => {

@@ -75,6 +75,42 @@ describe('a ledger that differs from its entries', () => {
     await check();
   });
 
+  it('F71 F63 holds up nobody else, also where more news of it waits than is looked at in one go', async () => {
+    const other = await house.org();
+    const [sold, bought] = [await house.bought(org), await house.bought(other)];
+    const [waiting, paid] = [stripe.sessionOf(sold.id).id, stripe.sessionOf(bought.id).id];
+    for (const sessionId of [waiting, paid]) {
+      stripe.double.pay(sessionId);
+      await house.deliver(sessionEvent(sessionId));
+    }
+    await house.app.parts.reconciler.look();
+    await corrupt();
+    await check();
+    for (let news = 0; news < 100; ) {
+      for (const event of stripe.double.refund(waiting, 1)) {
+        assert.equal((await house.deliver(event)).statusCode, 503);
+        news++;
+      }
+    }
+    house.clock.advance(60_000);
+    stripe.double.refund(paid);
+    for (let look = 0; look < 2; look++) {
+      await house.app.parts.reconciler.look();
+    }
+    assert.equal((await house.balance(other)).available_ucr, 5_218_000_000);
+    await repairProjection(house.database, org.id);
+    await check();
+    for (let look = 0; look < 3; look++) {
+      await house.app.parts.reconciler.look();
+    }
+    const { count } = await house.database.query
+      .selectFrom('stripe_events')
+      .select(({ fn }) => fn.countAll<bigint>().as('count'))
+      .where('status', '=', 'received')
+      .executeTakeFirstOrThrow();
+    assert.equal(Number(count), 0, 'and what waited is acted on in the end');
+  });
+
   it('F71 is noticed, told to monitoring, and read from its entries', async () => {
     await corrupt();
     assert.equal((await house.balance(org)).available_ucr, 5_217_000_000, 'not noticed yet');

@@ -201,6 +201,21 @@ describe('history', () => {
       assert.deepEqual(await rows(`group_by=day&from=${day(5)}&to=${day(6)}`), []);
     });
 
+    it('is refused where the balance could not tell it, and told as the most there is where only the sum is beyond', async () => {
+      const most = Number.MAX_SAFE_INTEGER;
+      const alone = new Desk(house, await house.org(0n));
+      const { org } = alone;
+      await alone.grant(1_000, 'purchased');
+      await alone.use(most);
+      await assert.rejects(alone.use(999), { problem: 'amount_out_of_range' });
+      assert.equal((await alone.balance()).usage?.used_ucr, most);
+      await alone.adjust(5_000);
+      await alone.use(2_000);
+      const report = await house.get(`/v1/orgs/${org.id}/usage?group_by=model`, org.admin);
+      const { total_ucr, data } = UsageReport.parse(report.json());
+      assert.deepEqual([total_ucr, data.map(({ used_ucr }) => used_ucr)], [most, [most]]);
+    });
+
     it('is their own for members, whatever they group by, and nothing of another organisation', async () => {
       assert.deepEqual(await rows('group_by=user', desk.org.member), [`${member} 45 3`]);
       assert.deepEqual(await rows('group_by=model', desk.org.member), ['large 30 1', 'small 15 2']);
@@ -216,6 +231,9 @@ describe('history', () => {
       'group_by=day&from=yesterday',
       'group_by=day&from=2027-01-02T00:00:00Z&to=2027-01-02T00:00:00Z',
       'group_by=day&from=2020-01-02T00:00:00Z',
+      'group_by=day&from=0000-12-31T00:00:00Z&to=0001-01-02T00:00:00Z',
+      'group_by=day&from=0001-01-01T00:00:00%2B05:00&to=0001-01-02T00:00:00Z',
+      'group_by=day&from=9999-12-31T00:00:00Z&to=9999-12-31T23:59:59-12:00',
     ]) {
       it(`refuses ${query || 'no grouping'}`, async () => {
         const answer = await house.get(`/v1/orgs/${desk.org.id}/usage?${query}`, desk.org.admin);

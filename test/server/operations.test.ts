@@ -65,6 +65,16 @@ describe('rate limits', () => {
     await behind.close();
   });
 
+  it('T33 counts a token as one caller, however its header is written', async () => {
+    const { member } = await house.org();
+    const statuses: number[] = [];
+    for (const scheme of ['Bearer', 'bearer', 'BEARER', 'Bearer  ', 'Bearer   ', 'bearer ']) {
+      const headers = { authorization: `${scheme} ${member}` };
+      statuses.push((await house.app.inject({ url: '/v1/me', headers })).statusCode);
+    }
+    assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429]);
+  });
+
   it('counts whoever has no valid token too', async () => {
     const token = `crd_pat_${'z'.repeat(32)}`;
     const statuses: number[] = [];

@@ -179,7 +179,7 @@ describe('the organisation', () => {
     assert.equal(answer.json().code, 'unauthenticated', answer.body);
   });
 
-  const changes: Array<[string, 'POST' | 'PUT', string, object]> = [
+  const changes: Array<[string, 'POST' | 'PUT' | 'DELETE', string, object]> = [
     ['give a role', 'PUT', '/members/MAX/role', { role: 'admin' }],
     [
       'make a token',
@@ -187,6 +187,7 @@ describe('the organisation', () => {
       '/tokens',
       { name: 'backdoor', scopes: ['credits:usage.write'], expires_in_days: 30 },
     ],
+    ['revoke a token', 'DELETE', '/tokens/TOKEN', {}],
     ['change settings', 'PUT', '/settings', { low_balance_threshold_ucr: 1, contact: null }],
     ['make a team', 'POST', '/teams', { name: 'Robots' }],
     ['set a budget', 'PUT', '/members/MAX/budget', { limit_ucr: 7, period: 'year' }],
@@ -194,6 +195,7 @@ describe('the organisation', () => {
   for (const [what, method, path, body] of changes) {
     it(`T20 lets nobody ${what} who was removed, demoted, or whose token was revoked, while the request was on its way`, async () => {
       const max = await idOf(org.member);
+      const [token] = (await ask('GET', '/tokens', org.admin)).json().data;
       const removed = (eve: Newcomer) => ask('DELETE', `/members/${eve.id}`, org.admin);
       const demoted = (eve: Newcomer) => ask('PUT', `/members/${eve.id}/role`, org.admin, { role: 'user' });
       for (const [code, meanwhile] of [
@@ -209,7 +211,7 @@ describe('the organisation', () => {
         };
         const answer = await house.app.inject({
           method,
-          url: `/v1/orgs/${org.id}${path.replace('MAX', max)}`,
+          url: `/v1/orgs/${org.id}${path.replace('MAX', max).replace('TOKEN', token.id)}`,
           headers: { ...bearer(eve.token), 'content-type': 'application/json' },
           payload: Readable.from(slowly()),
         });

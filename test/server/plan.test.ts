@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { lastAnchor, nextAnchor } from '../../server/src/ledger/plan.ts';
 import { plant, readSeedFile, type Seed } from '../../server/src/seed.ts';
 import { Desk } from './support/desk.ts';
-import { booksAreInOrder, House, TestClock } from './support/house.ts';
+import { bearer, booksAreInOrder, House, TestClock } from './support/house.ts';
 
 const DAY = 86_400_000; // ms
 
@@ -198,6 +198,36 @@ describe('a plan', () => {
     } finally {
       rmSync(directory, { recursive: true });
     }
+  });
+
+  it('in the seed comes with people, who keep the role that they were given since, or none', async () => {
+    const person = (name: string) => ({
+      id: `usr_${name}_${process.pid}`,
+      name,
+      email: null,
+      role: 'admin' as const,
+      token: `crd_pat_${name.padEnd(20, name)}_${process.pid}`,
+    });
+    const [ada, max, eve] = [person('ada'), person('max'), person('eve')];
+    const org = `org_people_${process.pid}`;
+    const sow = (people: Array<ReturnType<typeof person>>) =>
+      plant(house.database, house.app.parts.ledger, clock.now, {
+        organisations: [{ id: org, name: 'People', people }],
+      });
+    const ask = async (method: 'PUT' | 'DELETE', path: string, payload = {}) => {
+      const url = `/v1/orgs/${org}/members/${path}`;
+      const answer = await house.app.inject({ method, url, headers: bearer(ada.token), payload });
+      assert.equal(answer.statusCode, 204, answer.body);
+    };
+    await sow([ada, max, eve]);
+    await ask('PUT', `${max.id}/role`, { role: 'user' });
+    await ask('DELETE', eve.id);
+    const kim = person('kim');
+    await sow([ada, max, eve, kim]);
+    const roles = [ada, max, eve, kim].map(async ({ token }) =>
+      (await house.get('/v1/me', token)).json().orgs.map(({ role }: { role: string }) => role),
+    );
+    assert.deepEqual(await Promise.all(roles), [['admin'], ['user'], [], ['admin']]);
   });
 
   for (const [at, day, last, next] of [

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type Stripe from 'stripe';
 import type { Purchase } from '../../protocol/api.ts';
 import { only } from '../support/stripeDouble.ts';
+import { Desk } from './support/desk.ts';
 import { booksAreInOrder, type House, houseWithStripe, type Org, sessionEvent } from './support/house.ts';
 import type { StripeSide } from './support/stripeSide.ts';
 
@@ -147,6 +148,60 @@ describe('a refund', () => {
       ],
       [5_218_000_000, 0, 5_218_000_000, 0],
     );
+  });
+
+  it('T30 of used credits takes free ones at their end at the latest, and nothing twice', async () => {
+    const other = await house.org(0n);
+    const desk = new Desk(house, other);
+    const bought = stripe.sessionOf((await house.bought(other)).id).id;
+    await deliver(stripe.double.pay(bought));
+    await desk.use(5_000_000_000);
+    await desk.grant(6_000_000_000, 'promotional', desk.inMs(60_000));
+    await deliver(stripe.double.refund(bought));
+    assert.equal((await desk.balance()).available_ucr, 1_000_000_000);
+    house.clock.advance(60_000);
+    assert.deepEqual([(await desk.balance()).available_ucr, (await desk.balance()).debt_ucr], [0, 0]);
+  });
+
+  it('T30 of credits used before a plan costs its period, and not the next one too', async () => {
+    const other = await house.org(0n);
+    const desk = new Desk(house, other);
+    const bought = stripe.sessionOf((await house.bought(other)).id).id;
+    await deliver(stripe.double.pay(bought));
+    await desk.use(5_000_000_000);
+    await desk.plan({ includedUcr: 7_000_000_000n, anchorDay: 1, rolloverCapUcr: 10_000_000_000n });
+    await deliver(stripe.double.refund(bought));
+    const { available_ucr, included } = await desk.balance();
+    assert.equal(available_ucr, 2_000_000_000);
+    assert.ok(included.state === 'available');
+    house.clock.advance(Date.parse(included.resets_at) - house.clock.now().getTime());
+    assert.equal((await desk.balance()).available_ucr, 9_000_000_000, 'what was left is rolled over');
+  });
+
+  it('T30 F57 is not undone by a first look that began before its page was known', async () => {
+    await house.database.query
+      .updateTable('purchases')
+      .set({ status: 'creating', session_id: null, checkout_url: null })
+      .where('purchase_id', '=', id)
+      .execute();
+    const payment = stripe.double.pay(sessionId);
+    stripe.double.refund(sessionId, 1000);
+    const before = stripe.requests().length;
+    stripe.delaying = /^GET \/v1\/refunds/;
+    const early = house.deliver(only(payment, 'checkout.session.completed'));
+    while (
+      !stripe
+        .requests()
+        .slice(before)
+        .some(line => line.startsWith('GET /v1/refunds'))
+    ) {
+      await new Promise(setImmediate);
+    }
+    stripe.delaying = undefined;
+    await deliver([only(stripe.double.refund(sessionId), 'charge.refunded')]);
+    stripe.letGo();
+    assert.equal((await early).statusCode, 200);
+    assert.deepEqual([(await stored()).refunded_minor, await available()], [5_000, 5_218_000_000]);
   });
 
   it('T30 F57 is not undone by an answer that was long on its way', async () => {

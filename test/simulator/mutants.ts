@@ -145,11 +145,7 @@ function read(tx: Tx,`,
         'import type { PurchaseStatus }',
         "import { sql } from 'kysely';\nimport type { PurchaseStatus }",
       ),
-      at(
-        'purchases/reconciler.ts',
-        'await fulfilment.unsettled(AT_ONCE)',
-        '[] as { key: string; sessionId: null; paymentIntentId: null }[]',
-      ),
+      at('purchases/reconciler.ts', 'await fulfilment.unsettled(AT_ONCE, this.#tried)', '[] as TakenIn[]'),
     ],
   },
   {
@@ -224,12 +220,6 @@ function read(tx: Tx,`,
   {
     name: 'an old look undoes a newer one',
     rule: /included, promotional, purchased, set aside|I5/,
-    edits: [
-      at(
-        'purchases/fulfilment.ts',
-        'if (look < purchase.look_stored || (look === purchase.look_stored && look > 0n)) {',
-        'if (look < 0n) {',
-      ),
-    ],
+    edits: [at('purchases/fulfilment.ts', 'if (look <= purchase.look_stored) {', 'if (look < 0n) {')],
   },
 ];

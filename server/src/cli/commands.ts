@@ -216,7 +216,8 @@ export const adminCommands: Readonly<Record<string, Command>> = {
     usage: '--org ORG --token tok_… [--user ID|EMAIL]',
     meaning: 'Makes a token worth nothing at once, its open event streams included.',
     async run(desk, options) {
-      await desk.tokens.revoke(await ownerOf(desk, options), options.text('token'), OPERATOR);
+      const owner = await ownerOf(desk, options);
+      await desk.database.transaction(tx => desk.tokens.revoke(tx, owner, options.text('token'), OPERATOR));
       return { id: options.text('token'), revoked: true };
     },
   },

@@ -7,6 +7,9 @@ export class CommandRefused extends Error {
   override readonly name = 'CommandRefused';
 }
 
+/** Of any text in the contract, which what is stored by hand is told through as well. */
+const MAX_TEXT_LENGTH = 1_000;
+
 /** `--name VALUE` for each, and whether it must be there. */
 export type OptionList = Readonly<Record<string, 'needed' | 'optional' | 'flag'>>;
 
@@ -33,6 +36,10 @@ export class Options {
     const missing = Object.keys(list).filter(name => list[name] === 'needed' && !this.#values[name]);
     if (missing.length > 0) {
       throw new CommandRefused(`${missing.map(name => `--${name}`).join(', ')} must be given. See --help.`);
+    }
+    const tooLong = Object.keys(list).find(name => this.text(name).length > MAX_TEXT_LENGTH);
+    if (tooLong !== undefined) {
+      throw new CommandRefused(`--${tooLong} must have at most ${MAX_TEXT_LENGTH} characters.`);
     }
   }
 

@@ -55,7 +55,8 @@ export class AccessTokens {
         .selectFrom('principals')
         .select('principal_id')
         .where('principal_id', '=', person.id)
-        .forUpdate()
+        // Not `for update`: an order by this person refers to it under the organisation's lock, which is wanted here next.
+        .forNoKeyUpdate()
         .execute();
       await this.#checkMaker(tx, order.madeWith?.tokenId);
       await this.#checkRoom(tx, { principalId: person.id });
@@ -80,25 +81,23 @@ export class AccessTokens {
   }
 
   /** At once it is worth nothing: its streams end, and no change or order on its way is made with it. @throws {RequestRefused} for a token that is not the owner's */
-  async revoke(owner: Owner, tokenId: string, actor: string): Promise<void> {
-    const token = await this.#owned(owner).where('tokens.token_id', '=', tokenId).executeTakeFirst();
+  async revoke(tx: Tx, owner: Owner, tokenId: string, actor: string): Promise<void> {
+    const token = await this.#owned(owner, tx).where('tokens.token_id', '=', tokenId).executeTakeFirst();
     if (!token) {
       throw new RequestRefused('token_not_found');
     }
     const at = this.#clock();
-    await this.#database.transaction(async tx => {
-      await tx
-        .updateTable('tokens')
-        .set({ revoked_at: at })
-        .where('token_id', '=', tokenId)
-        .where('revoked_at', 'is', null)
-        .execute();
-      const details = { token_id: tokenId, name: token.name };
-      const deed = { action: 'token.revoked', actor, details };
-      for (const orgId of await noteEverywhere(tx, token.principal_id, deed, at)) {
-        await tell(tx, orgId, 'token.revoked', { id: tokenId }, at);
-      }
-    });
+    await tx
+      .updateTable('tokens')
+      .set({ revoked_at: at })
+      .where('token_id', '=', tokenId)
+      .where('revoked_at', 'is', null)
+      .execute();
+    const details = { token_id: tokenId, name: token.name };
+    const deed = { action: 'token.revoked', actor, details };
+    for (const orgId of await noteEverywhere(tx, token.principal_id, deed, at)) {
+      await tell(tx, orgId, 'token.revoked', { id: tokenId }, at);
+    }
   }
 
   async #issue(tx: Tx, principal: Principal, order: TokenOrder, actor: string): Promise<NewAccessToken> {

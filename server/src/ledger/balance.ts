@@ -1,6 +1,7 @@
 // What an organisation's balance is at a moment, read from the projection in one statement.
 import { type RawBuilder, sql } from 'kysely';
 import type { Balance } from '../../../protocol/api.ts';
+import { MAX_SAFE_AMOUNT } from '../../../protocol/units.ts';
 import type { Query } from '../database/database.ts';
 
 export interface BalanceFigures {
@@ -208,6 +209,11 @@ export function lowBalance(balance: BalanceFigures): { thresholdUcr: bigint; lev
           ? 'low'
           : 'ok';
   return { thresholdUcr, level };
+}
+
+/** What was used over a time, each part of which was checked by itself: where it is more than JSON carries, the most it does. */
+export function sumOnTheWire(ucr: bigint): number {
+  return ucr > MAX_SAFE_AMOUNT ? MAX_SAFE_AMOUNT : Number(ucr);
 }
 
 /** As the contract says it. Every figure was checked to fit JSON when it was posted. */

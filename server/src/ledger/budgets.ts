@@ -4,7 +4,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Balance, Budget, BudgetPeriod } from '../../../protocol/api.ts';
 import type { Query, Tx } from '../database/database.ts';
 import { RequestRefused } from '../problems.ts';
-import type { BalanceFigures } from './balance.ts';
+import { type BalanceFigures, sumOnTheWire } from './balance.ts';
 
 export interface BudgetFigures {
   readonly id: string;
@@ -92,7 +92,7 @@ export function budgetOnTheWire(budget: BudgetFigures): Budget {
     scope: budget.teamId === null ? 'user' : 'team',
     name,
     limit_ucr: Number(budget.limitUcr),
-    used_ucr: Number(budget.usedUcr),
+    used_ucr: sumOnTheWire(budget.usedUcr),
     period,
     period_start: start.toISOString(),
     resets_at: resetsAt.toISOString(),

@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { GrantList, LedgerList, UsageReport } from '../../../protocol/api.ts';
 import type { Query } from '../database/database.ts';
+import { sumOnTheWire } from './balance.ts';
 
 /** Newest first; `before` is the version that the page before ended with. */
 export async function listTransactions(
@@ -158,11 +159,11 @@ export async function reportUsage(query: Query, orgId: string, wish: UsageWish):
     scope: wish.scope,
     from: wish.from.toISOString(),
     to: wish.to.toISOString(),
-    total_ucr: Number(rows[0]?.total ?? 0n),
+    total_ucr: sumOnTheWire(rows[0]?.total ?? 0n),
     data: rows.slice(0, MAX_GROUPS).map(row => ({
       key: row.key,
       name: row.name,
-      used_ucr: Number(row.used),
+      used_ucr: sumOnTheWire(row.used),
       events: Number(row.events),
     })),
   };

@@ -89,7 +89,7 @@ export class Ledger {
   }
 
   /** A new organisation has all its accounts, at zero. Does nothing for one that is known. */
-  async openOrganisation(tx: Tx, orgId: string, name: string): Promise<void> {
+  async openOrganisation(tx: Tx, orgId: string, name: string): Promise<{ isNew: boolean }> {
     const created = await tx
       .insertInto('organisations')
       .values({ org_id: orgId, name, created_at: this.#clock() })
@@ -113,6 +113,7 @@ export class Ledger {
         )
         .execute();
     }
+    return { isNew: created !== undefined };
   }
 
   /** Adds credits. Debt is paid first; percent used is measured anew from here. */

@@ -1,4 +1,5 @@
 // The hand that writes: how a transaction gets into the ledger. Whoever calls holds the organisation's lock.
+import { sql } from 'kysely';
 import { MAX_SAFE_AMOUNT } from '../../../protocol/units.ts';
 import type { Tx } from '../database/database.ts';
 import type { AccountKind, GrantKind, TransactionType } from '../database/tables.ts';
@@ -6,7 +7,7 @@ import { newId } from '../ids.ts';
 import { tell } from '../outbox.ts';
 import { RequestRefused } from '../problems.ts';
 import { raiseAlerts } from './alerts.ts';
-import { lowBalance, readBalance } from './balance.ts';
+import { lowBalance, readBalance, usageOf } from './balance.ts';
 
 /** What a transaction was caused by. Of one type, one source has one transaction, for ever. */
 export interface Source {
@@ -192,6 +193,9 @@ export async function fallsDue(tx: Tx, orgId: string, at: Date): Promise<void> {
     .execute();
 }
 
+/** Of rows of `grants`. */
+export const inBurnOrder = sql`case grants.kind when 'included' then 0 when 'promotional' then 1 else 2 end`;
+
 /**
  * What may be used at this moment: included before promotional before purchased, what expires soonest first, then the
  * oldest. A grant that is posted counts, also where this server's clock is behind the one that posted it.
@@ -209,9 +213,7 @@ export function burnable(tx: Tx, orgId: string, now: Date) {
     .where('accounts.kind', '=', 'grant')
     .where('accounts.balance_ucr', '<>', 0n)
     .where(({ or, eb }) => or([eb('grants.expires_at', 'is', null), eb('grants.expires_at', '>', now)]))
-    .orderBy(({ case: when, ref }) =>
-      when(ref('grants.kind')).when('included').then(0).when('promotional').then(1).else(2).end(),
-    )
+    .orderBy(inBurnOrder)
     .orderBy('grants.expires_at', order => order.asc().nullsLast())
     .orderBy('grants.grant_id')
     .execute();
@@ -252,8 +254,12 @@ export async function tellBalance(
 ): Promise<void> {
   const balance = await readBalance(tx, orgId, now);
   // JSON carries integers up to 2^53 - 1 exactly; a figure beyond it could not be told truthfully.
-  const figures = [balance.availableUcr, balance.includedUcr, balance.promotionalUcr, balance.purchasedUcr];
-  if (figures.some(figure => figure > MAX_SAFE_AMOUNT || figure < -MAX_SAFE_AMOUNT)) {
+  const usage = usageOf(balance);
+  const figures = [
+    ...[balance.availableUcr, balance.includedUcr, balance.promotionalUcr, balance.purchasedUcr],
+    ...[balance.heldUcr, balance.debtUcr, balance.period?.grantedUcr, usage?.usedUcr, usage?.totalUcr],
+  ];
+  if (figures.some((figure = 0n) => figure > MAX_SAFE_AMOUNT || figure < -MAX_SAFE_AMOUNT)) {
     throw new RequestRefused('amount_out_of_range', {
       errors: [{ pointer: '', code: 'balance_out_of_range' }],
     });

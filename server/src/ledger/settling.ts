@@ -4,7 +4,15 @@ import { sql } from 'kysely';
 import type { Tx } from '../database/database.ts';
 import { endHold } from './holds.ts';
 import { beginPeriod } from './plan.ts';
-import { findTransaction, lockOrganisation, post, tellBalance } from './posting.ts';
+import {
+  findTransaction,
+  inBurnOrder,
+  lesserOf,
+  lockOrganisation,
+  owed,
+  post,
+  tellBalance,
+} from './posting.ts';
 
 /** Locks the organisation and posts whatever is due, once. True when something was posted. */
 export async function settle(tx: Tx, orgId: string, now: Date): Promise<boolean> {
@@ -41,7 +49,10 @@ async function nextDue(tx: Tx, orgId: string): Promise<Date | null> {
   return rows[0]?.due ?? null;
 }
 
-/** What is left of a grant at its end goes to breakage. Tells how much of it a plan had included. */
+/**
+ * What is left of a grant at its end pays what is owed, as it would have on its way in, and the rest goes to breakage:
+ * credits that a debt kept from being used are not taken twice. Tells how much of the rest a plan had included.
+ */
 async function expireGrants(tx: Tx, orgId: string, due: Date, now: Date): Promise<bigint> {
   const expired = await tx
     .selectFrom('accounts')
@@ -55,10 +66,13 @@ async function expireGrants(tx: Tx, orgId: string, due: Date, now: Date): Promis
     .where('accounts.kind', '=', 'grant')
     .where('accounts.balance_ucr', '<>', 0n)
     .where('grants.expires_at', '<=', due)
+    .orderBy(inBurnOrder)
     .orderBy('grants.grant_id')
     .execute();
   let includedUcr = 0n;
   for (const { grant_id, kind, expires_at, balance_ucr } of expired) {
+    const paidBackUcr = lesserOf(await owed(tx, orgId), balance_ucr);
+    const unusedUcr = balance_ucr - paidBackUcr;
     await post(tx, orgId, {
       type: 'expiry',
       source: await expiryOf(tx, orgId, grant_id),
@@ -67,10 +81,11 @@ async function expireGrants(tx: Tx, orgId: string, due: Date, now: Date): Promis
       bookedAt: now,
       entries: [
         { account: grant_id, amountUcr: -balance_ucr },
-        { account: 'breakage', amountUcr: balance_ucr },
+        { account: 'debt', amountUcr: paidBackUcr },
+        { account: 'breakage', amountUcr: unusedUcr },
       ],
     });
-    includedUcr += kind === 'included' ? balance_ucr : 0n;
+    includedUcr += kind === 'included' ? unusedUcr : 0n;
   }
   return includedUcr;
 }

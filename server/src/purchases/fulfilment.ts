@@ -47,6 +47,11 @@ export interface Delivery {
   readonly paymentIntentId: string | null;
 }
 
+/** One that was taken in at this moment. */
+export interface TakenIn extends Delivery {
+  readonly receivedAt: Date;
+}
+
 interface Parts {
   readonly database: Database;
   readonly ledger: Ledger;
@@ -79,10 +84,10 @@ export class Fulfilment {
     if (!this.#payments) {
       throw new RequestRefused('payment_provider_unavailable');
     }
-    const look = await this.#beginLook(sessionId);
-    const session = await this.#payments.read(sessionId);
-    const purchase = session && (await this.#purchaseOf(session));
-    if (!purchase) {
+    const purchase = await this.#purchaseOf(sessionId, this.#payments);
+    const look = purchase && (await this.#beginLook(purchase));
+    const session = purchase && (await this.#payments.read(sessionId));
+    if (!session || look === undefined) {
       this.#log.error({ session: sessionId }, 'a payment session belongs to no purchase: a person must look');
       await this.#settle(this.#database.query, eventKey, 'quarantined', null);
       return;
@@ -159,27 +164,38 @@ export class Fulfilment {
     return stored.status === 'received' ? 'to_fulfil' : 'settled';
   }
 
-  /** Deliveries taken in whose effect was never committed. */
-  unsettled(limit: number): Promise<Delivery[]> {
-    return this.#database.query
+  /** Deliveries taken in whose effect was never committed, oldest first; of those after `after`, if it is given. */
+  unsettled(limit: number, after?: TakenIn): Promise<TakenIn[]> {
+    const unsettled = this.#database.query
       .selectFrom('stripe_events')
       .select(['event_key as key', 'session_id as sessionId', 'payment_intent_id as paymentIntentId'])
+      .select('received_at as receivedAt')
       .where('status', '=', 'received')
       .orderBy('received_at')
-      .limit(limit)
-      .execute();
+      .orderBy('event_key')
+      .limit(limit);
+    const wanted = after
+      ? unsettled.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('received_at', 'event_key'), '>', tuple(after.receivedAt, after.key)),
+        )
+      : unsettled;
+    return wanted.execute();
   }
 
   /**
    * The purchase that a session was made for. A session that its purchase does not know yet, because the server
    * died between making and storing it, is recognised by the ids that were put into it.
    */
-  async #purchaseOf(session: Session): Promise<PurchaseRow | undefined> {
+  async #purchaseOf(sessionId: string, payments: Payments): Promise<PurchaseRow | undefined> {
     const known = await selectPurchases(this.#database.query)
-      .where('session_id', '=', session.id)
+      .where('session_id', '=', sessionId)
       .executeTakeFirst();
-    if (known || session.orgId === null || session.purchaseId === null) {
+    if (known) {
       return known;
+    }
+    const session = await payments.read(sessionId);
+    if (!session || session.orgId === null || session.purchaseId === null) {
+      return undefined;
     }
     return selectPurchases(this.#database.query)
       .where('purchases.org_id', '=', session.orgId)
@@ -192,15 +208,7 @@ export class Fulfilment {
    * A number for a look at the payment side, taken before it. What a look found is stored only if no later one has
    * been: an answer that was long on its way must not undo what is known since (F57).
    */
-  async #beginLook(sessionId: string): Promise<bigint> {
-    const purchase = await this.#database.query
-      .selectFrom('purchases')
-      .select(['org_id', 'purchase_id'])
-      .where('session_id', '=', sessionId)
-      .executeTakeFirst();
-    if (!purchase) {
-      return 0n;
-    }
+  async #beginLook(purchase: PurchaseRow): Promise<bigint> {
     const { looks_begun } = await this.#database.query
       .updateTable('purchases')
       .set(row => ({ looks_begun: row('looks_begun', '+', 1n) }))
@@ -223,8 +231,7 @@ export class Fulfilment {
 
   /** Sets what was refunded, disputed and reversed to what the payment side says in all (T30, F52). */
   async #takeBack(tx: Tx, purchase: PurchaseRow, returned: Returned, look: bigint): Promise<void> {
-    // A purchase whose session was not known yet had no looks, so the first one that finds it may say all there is.
-    if (look < purchase.look_stored || (look === purchase.look_stored && look > 0n)) {
+    if (look <= purchase.look_stored) {
       return;
     }
     const now = this.#clock();

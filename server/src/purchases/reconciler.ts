@@ -6,7 +6,7 @@ import type { Database } from '../database/database.ts';
 import { lockOrganisation } from '../ledger/ledger.ts';
 import { forgetOldRows } from '../outbox.ts';
 import { Rounds } from '../rounds.ts';
-import type { Fulfilment } from './fulfilment.ts';
+import type { Fulfilment, TakenIn } from './fulfilment.ts';
 import type { MissedNews } from './missedNews.ts';
 import { changePurchase, selectPurchases, underWay } from './purchase.ts';
 import type { Purchases } from './purchases.ts';
@@ -40,6 +40,8 @@ export class Reconciler {
       },
     ),
   );
+  /** The delivery that the look before ended with, where there were more. */
+  #tried: TakenIn | undefined;
   /** How many looks came to their end since the start, and how many did not. */
   readonly looks = { done: 0, brokeOff: 0 };
 
@@ -62,7 +64,10 @@ export class Reconciler {
     await missedNews
       .find()
       .catch(error => log.warn({ err: error }, 'the list of events could not be read to its end'));
-    for (const event of await fulfilment.unsettled(AT_ONCE)) {
+    const events = await fulfilment.unsettled(AT_ONCE, this.#tried);
+    // Those that cannot be settled for now, such as for books that are frozen, let the next ones have their turn.
+    this.#tried = events.length === AT_ONCE ? events.at(-1) : undefined;
+    for (const event of events) {
       if (!this.#rounds.isStopping) {
         await fulfilment
           .act(event)

@@ -59,7 +59,7 @@ export async function reverse(
     takenUcr > 0n
       ? await taken(tx, orgId, grantId, takenUcr)
       : await givenBack(tx, ledger, orgId, grantId, -takenUcr, target.disputedUcr);
-  await moveMeasure(tx, orgId, takenUcr);
+  await moveMeasure(tx, orgId, repaidUcr);
   await ledger.post(tx, orgId, {
     type: repaidUcr !== 0n ? 'refund' : setAsideUcr > 0n ? 'dispute_hold' : 'dispute_release',
     source: { type: 'purchase', id: `${purchaseId}:${steps}` },
@@ -151,11 +151,14 @@ async function openAside(tx: Tx, orgId: string, grantId: string, mostUcr: bigint
   return account;
 }
 
-/** Percent used is of what there was after the last top-up; credits that are taken back were never there to use. */
-async function moveMeasure(tx: Tx, orgId: string, takenUcr: bigint): Promise<void> {
+/**
+ * Percent used is of what there was after the last top-up; credits that are paid back were never there to use. What a
+ * dispute sets aside is on hold, and not used by that.
+ */
+async function moveMeasure(tx: Tx, orgId: string, repaidUcr: bigint): Promise<void> {
   await tx
     .updateTable('organisations')
-    .set(row => ({ measure_total_ucr: row('measure_total_ucr', '-', takenUcr) }))
+    .set(row => ({ measure_total_ucr: row('measure_total_ucr', '-', repaidUcr) }))
     .where('org_id', '=', orgId)
     .where('measure_total_ucr', 'is not', null)
     .execute();

@@ -110,6 +110,11 @@ export const historyRoutes: FastifyPluginAsyncZod<Parts> = async (
       // Without an end: up to now, and with what was used in this millisecond.
       const to = query.to === undefined ? new Date(clock().getTime() + 1) : new Date(query.to);
       const from = query.from === undefined ? new Date(to.getTime() - DEFAULT_SPAN_MS) : new Date(query.from);
+      // An offset may lead beyond the four digits of what was written, where RFC 3339 ends.
+      if (from.getUTCFullYear() < 1 || to.getUTCFullYear() > 9_999) {
+        const pointer = from.getUTCFullYear() < 1 ? '/from' : '/to';
+        throw new RequestRefused('validation_failed', { errors: [{ pointer, code: 'out_of_range' }] });
+      }
       const spanMs = to.getTime() - from.getTime();
       if (spanMs <= 0 || spanMs > MAX_SPAN_MS) {
         throw new RequestRefused('validation_failed', {

@@ -94,7 +94,9 @@ export const tokenRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, t
       },
     },
     async ({ principal, params }, reply) => {
-      await tokens.revoke({ principalId: principal.id }, params.token, principal.id);
+      await database.transaction(tx =>
+        tokens.revoke(tx, { principalId: principal.id }, params.token, principal.id),
+      );
       return reply.status(204).send(null);
     },
   );
@@ -176,7 +178,9 @@ export const tokenRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, t
       },
     },
     async ({ member, params }, reply) => {
-      await tokens.revoke({ servicesOf: member.orgId }, params.token, member.principal.id);
+      await change(database, member, tx =>
+        tokens.revoke(tx, { servicesOf: member.orgId }, params.token, member.principal.id),
+      );
       return reply.status(204).send(null);
     },
   );

@@ -196,9 +196,12 @@ export class LedgerModel {
         break;
       }
       let unused = 0;
-      for (const grant of this.grants.filter(({ expires }) => expires <= due)) {
-        unused += grant.kind === 'included' ? grant.free : 0;
-        this.expired += grant.free;
+      const ended = this.grants.filter(({ expires }) => expires <= due);
+      for (const grant of ended.sort((a, b) => burnOrder.indexOf(a.kind) - burnOrder.indexOf(b.kind))) {
+        const paidBack = Math.min(this.debt, grant.free);
+        this.debt -= paidBack;
+        unused += grant.kind === 'included' ? grant.free - paidBack : 0;
+        this.expired += grant.free - paidBack;
         grant.free = 0;
       }
       for (const hold of open.filter(({ expires }) => expires <= due)) {

@@ -28,6 +28,10 @@ describe('money for people', () => {
     [1_000_000, 'usd', '$10,000'],
     [5_000, 'jpy', '¥5,000'],
     [5_000, 'eur', '€50'],
+    // Charged in hundredths, whatever a language would round to.
+    [5_050, 'huf', 'Ft\u00a050.50'],
+    [500_000, 'isk', 'kr\u00a05,000'],
+    [5_250, 'kwd', 'KWD\u00a05.250'],
   ];
   for (const [minor, currency, text] of rows) {
     it(`${minor} of ${currency} is ${text}`, () => equal(formatMoney(minor, currency, 'en'), text));
@@ -40,6 +44,7 @@ describe('what an amount buys', () => {
     [5_000, 150, 'usd', 7_500_000_000],
     [1, 100, 'usd', 1_000_000],
     [5_000, 1, 'jpy', 5_000_000_000],
+    [5_000, 100, 'huf', 5_000_000_000],
   ];
   for (const [minor, rate, currency, ucr] of rows) {
     it(`${minor} of ${currency} at ${rate} is ${ucr} ucr`, () =>
