@@ -29,7 +29,7 @@ export const points: readonly Point[] = [
   { name: 'webhook received, not stored', step: 'before stripe_events', during: 'webhook' },
   { name: 'webhook stored, Stripe not asked', step: 'after stripe_events', during: 'webhook' },
   { name: 'Stripe asked, transaction not begun', step: 'before begin', during: 'webhook' },
-  { name: 'inside the transaction, credit posted', step: 'after ledger_entries', during: 'webhook' },
+  { name: 'inside the transaction, credit posted', step: 'after post_transaction', during: 'webhook' },
   { name: 'inside the transaction, before commit', step: 'before commit', during: 'webhook' },
   { name: 'after commit, before the answer', step: 'after commit', during: 'webhook' },
   { name: 'return page, before commit', step: 'before commit', during: 'return page' },

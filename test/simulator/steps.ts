@@ -1,6 +1,13 @@
 // The places where a server's work can be cut: before and after everything that it commits or asks Stripe for. Put
 // around the real database and the real SDK's transport from outside; the server itself knows nothing of it.
-import { InsertQueryNode, type KyselyPlugin, TableNode, UpdateQueryNode } from 'kysely';
+import {
+  InsertQueryNode,
+  type KyselyPlugin,
+  RawNode,
+  type RootOperationNode,
+  TableNode,
+  UpdateQueryNode,
+} from 'kysely';
 import type Stripe from 'stripe';
 import { type Database, DatabaseUnavailable, withRetries } from '../../server/src/database/database.ts';
 
@@ -48,9 +55,8 @@ function statements(onStep: OnStep): KyselyPlugin {
   const writing = new WeakMap<object, string>();
   return {
     transformQuery({ node, queryId }) {
-      const table = InsertQueryNode.is(node) ? node.into : UpdateQueryNode.is(node) ? node.table : undefined;
-      if (table) {
-        const name = TableNode.is(table) ? table.table.identifier.name : 'a table';
+      const name = written(node);
+      if (name !== undefined) {
         onStep(`before ${name}`, connectionLost);
         writing.set(queryId, name);
       }
@@ -64,6 +70,16 @@ function statements(onStep: OnStep): KyselyPlugin {
       return result;
     },
   };
+}
+
+/** The table that a statement writes to, or the function of the database that writes for it. */
+function written(node: RootOperationNode): string | undefined {
+  if (RawNode.is(node)) {
+    const [, table, writer] = /\binsert into (\w+)|\b(post_\w+)\(/.exec(node.sqlFragments.join('?')) ?? [];
+    return table ?? writer;
+  }
+  const table = InsertQueryNode.is(node) ? node.into : UpdateQueryNode.is(node) ? node.table : undefined;
+  return table && (TableNode.is(table) ? table.table.identifier.name : 'a table');
 }
 
 export function stripeInSteps(stripe: HttpClient, onStep: OnStep): HttpClient {

@@ -8,6 +8,7 @@ import { paymentsSchema } from './migrations/0004_payments.ts';
 import { identitySchema } from './migrations/0005_identity.ts';
 import { organisationSchema } from './migrations/0006_organisation.ts';
 import { missedNewsSchema } from './migrations/0007_missed_news.ts';
+import { postingSchema } from './migrations/0008_posting.ts';
 import { checkSchema, SchemaBroken } from './schema.ts';
 import { sqlState } from './sqlState.ts';
 
@@ -24,6 +25,7 @@ const migrations: Record<string, Step> = {
   '0005_identity': statements(identitySchema),
   '0006_organisation': statements(organisationSchema),
   '0007_missed_news': statements(missedNewsSchema),
+  '0008_posting': statements(postingSchema),
 };
 
 export class SchemaTooNew extends Error {

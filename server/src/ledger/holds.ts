@@ -1,12 +1,12 @@
 // Holds: credits set aside for a request that is running, so that no other can spend them. They leave their grants for
 // accounts of their own ('hold:<grant>'), where expiry does not reach them, and come back or are used in the end.
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Tx } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { RequestRefused } from '../problems.ts';
 import { readBalance } from './balance.ts';
 import { refuseBeyondBudgets } from './budgets.ts';
-import { burn, burnable, type Entry, fallsDue, lesserOf, owed, post } from './posting.ts';
+import { burn, type Entry, fallsDue, lesserOf, owed, post } from './posting.ts';
 
 export type HoldRow = Selectable<Tables['holds']>;
 
@@ -52,27 +52,14 @@ export async function placeHold(tx: Tx, orgId: string, wish: NewHold, now: Date)
     await refuseBeyondBudgets(tx, orgId, wish.userId, wish.amountUcr, now);
   }
   const entries: Entry[] = [];
-  let restUcr = wish.amountUcr;
-  for (const grant of await burnable(tx, orgId, now)) {
-    const takenUcr = lesserOf(grant.balance_ucr, restUcr);
-    if (takenUcr === 0n) {
-      break;
+  for (const { account: grantId, amountUcr } of await burn(tx, orgId, wish.amountUcr, now)) {
+    // What is available covers it, so nothing of it is owed.
+    if (grantId !== 'debt') {
+      entries.push(
+        { account: grantId, amountUcr },
+        { account: await openHoldAccount(tx, orgId, grantId), amountUcr: -amountUcr },
+      );
     }
-    const account = `hold:${grant.grant_id}`;
-    await tx
-      .insertInto('accounts')
-      .values({
-        org_id: orgId,
-        account_id: account,
-        kind: 'hold',
-        grant_id: grant.grant_id,
-        floor_ucr: 0n,
-        ceiling_ucr: grant.granted_ucr,
-      })
-      .onConflict(conflict => conflict.doNothing())
-      .execute();
-    entries.push({ account: grant.grant_id, amountUcr: -takenUcr }, { account, amountUcr: takenUcr });
-    restUcr -= takenUcr;
   }
   const version = await post(tx, orgId, {
     type: 'hold',
@@ -103,6 +90,17 @@ export async function placeHold(tx: Tx, orgId: string, wish: NewHold, now: Date)
     .executeTakeFirstOrThrow();
   await fallsDue(tx, orgId, expiresAt);
   return { hold, duplicate: false };
+}
+
+/** The account of what is on hold of a grant. */
+async function openHoldAccount(tx: Tx, orgId: string, grantId: string): Promise<string> {
+  const account = `hold:${grantId}`;
+  await sql`
+    insert into accounts (org_id, account_id, kind, grant_id, floor_ucr, ceiling_ucr)
+      select org_id, ${account}, 'hold', grant_id, 0, granted_ucr from grants
+        where org_id = ${orgId} and grant_id = ${grantId}
+      on conflict do nothing`.execute(tx);
+  return account;
 }
 
 export type Ending = { readonly actor: string; readonly effectiveAt: Date; readonly bookedAt: Date } & (

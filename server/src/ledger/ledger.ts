@@ -16,9 +16,11 @@ import {
   type Posting,
   post,
   postGrant,
+  postUsage,
   type Source,
   takeTurn,
   tellBalance,
+  type UsageEvent,
 } from './posting.ts';
 import { settle } from './settling.ts';
 
@@ -47,14 +49,6 @@ export interface NewGrant {
   readonly type: 'purchase' | 'grant';
   readonly source: Source;
   /** The principal, or the part of the server, on whose word this is posted. */
-  readonly actor: string;
-}
-
-export interface UsageEvent {
-  readonly eventId: string;
-  readonly amountUcr: bigint;
-  readonly userId: string | undefined;
-  readonly model: string | undefined;
   readonly actor: string;
 }
 
@@ -163,48 +157,23 @@ export class Ledger {
 
   /** Takes what was used: grants in burn order, and what they cannot cover becomes debt. */
   async use(tx: Tx, orgId: string, usage: UsageEvent): Promise<Posted> {
-    const source = { type: 'usage_event', id: usage.eventId } as const;
-    const known = await this.#lockAndFind(tx, orgId, 'usage', source);
-    if (known !== undefined) {
-      const before = await tx
-        .selectFrom('usage_events')
-        .select('amount_ucr')
-        .where('org_id', '=', orgId)
-        .where('source_type', '=', source.type)
-        .where('event_id', '=', usage.eventId)
-        .executeTakeFirstOrThrow();
-      if (before.amount_ucr !== usage.amountUcr) {
+    const now = this.#clock();
+    // Mostly nothing is due, and the organisation's lock comes with the posting.
+    const posted =
+      (await postUsage(tx, orgId, usage, now)) ??
+      (await settle(tx, orgId, now).then(() => postUsage(tx, orgId, usage, now)));
+    if (!posted) {
+      throw new Error(`organisation ${orgId} was settled, and still cannot be posted to`);
+    }
+    const { version, usedUcr, isKnown } = posted;
+    if (isKnown) {
+      if (usedUcr !== usage.amountUcr) {
         throw new RequestRefused('idempotency_key_reused', {
           errors: [{ pointer: '/event_id', code: 'posted_with_another_amount' }],
         });
       }
-      return { version: known, duplicate: true };
+      return { version, duplicate: true };
     }
-    const now = this.#clock();
-    const version = await post(tx, orgId, {
-      type: 'usage',
-      source,
-      actor: usage.actor,
-      effectiveAt: now,
-      bookedAt: now,
-      entries: [
-        { account: 'usage', amountUcr: usage.amountUcr },
-        ...(await burn(tx, orgId, usage.amountUcr, now)),
-      ],
-    });
-    await tx
-      .insertInto('usage_events')
-      .values({
-        org_id: orgId,
-        source_type: source.type,
-        event_id: usage.eventId,
-        version,
-        amount_ucr: usage.amountUcr,
-        user_id: usage.userId ?? null,
-        model: usage.model ?? null,
-        created_at: now,
-      })
-      .execute();
     await tellBalance(tx, orgId, now, usage.userId);
     return { version, duplicate: false };
   }

@@ -1,4 +1,5 @@
-// The hand that writes: how a transaction gets into the ledger. Whoever calls holds the organisation's lock.
+// The hand that writes: how a transaction gets into the ledger. Whoever calls holds the organisation's lock. What each
+// posting does is a function of the database (0008_posting.ts), for one journey to it.
 import { sql } from 'kysely';
 import { MAX_SAFE_AMOUNT } from '../../../protocol/units.ts';
 import type { Tx } from '../database/database.ts';
@@ -86,40 +87,48 @@ export async function findTransaction(
 }
 
 export async function post(tx: Tx, orgId: string, posting: Posting): Promise<bigint> {
-  const { version } = await tx
-    .updateTable('organisations')
-    .set(row => ({ version: row('version', '+', 1n) }))
-    .where('org_id', '=', orgId)
-    .returning('version')
-    .executeTakeFirstOrThrow();
-  await tx
-    .insertInto('ledger_transactions')
-    .values({
-      org_id: orgId,
-      version,
-      type: posting.type,
-      source_type: posting.source.type,
-      source_id: posting.source.id,
-      actor: posting.actor,
-      reason: posting.reason ?? null,
-      reverses_version: posting.reversesVersion ?? null,
-      effective_at: posting.effectiveAt,
-      created_at: posting.bookedAt,
-    })
-    .execute();
-  const sums = new Map<string, bigint>();
-  for (const { account, amountUcr } of posting.entries) {
-    sums.set(account, (sums.get(account) ?? 0n) + amountUcr);
+  const { type, source, actor, reason = null, reversesVersion = null, effectiveAt, bookedAt } = posting;
+  const accounts = posting.entries.map(({ account }) => account);
+  const changes = posting.entries.map(({ amountUcr }) => amountUcr);
+  const { rows } = await sql<{ version: bigint }>`
+    select post_transaction(${orgId}, ${type}, ${source.type}, ${source.id}, ${actor}, ${reason}, ${reversesVersion},
+      ${effectiveAt}, ${bookedAt}, ${accounts}, ${changes}) as version`.execute(tx);
+  if (!rows[0]) {
+    throw new Error(`organisation ${orgId} is gone`);
   }
-  await tx
-    .insertInto('ledger_entries')
-    .values(
-      [...sums]
-        .filter(([, amount]) => amount !== 0n)
-        .map(([account_id, amount_ucr]) => ({ org_id: orgId, version, account_id, amount_ucr })),
-    )
-    .execute();
-  return version;
+  return rows[0].version;
+}
+
+export interface UsageEvent {
+  readonly eventId: string;
+  readonly amountUcr: bigint;
+  readonly userId: string | undefined;
+  readonly model: string | undefined;
+  readonly actor: string;
+}
+
+interface PostedUsage {
+  readonly version: bigint;
+  /** Of an event that is known: what it had used. */
+  readonly usedUcr: bigint;
+  readonly isKnown: boolean;
+}
+
+/**
+ * Takes the organisation's lock and what was used: from the grants in burn order, and what they cannot cover from debt.
+ * Changes nothing for an event that is known. Undefined, and nothing done, where `settle` must come first.
+ */
+export async function postUsage(
+  tx: Tx,
+  orgId: string,
+  usage: UsageEvent,
+  now: Date,
+): Promise<PostedUsage | undefined> {
+  const { eventId, amountUcr, userId = null, model = null, actor } = usage;
+  const { rows } = await sql<PostedUsage>`
+    select posted as version, used_ucr as "usedUcr", is_known as "isKnown"
+    from post_usage(${orgId}, ${eventId}, ${amountUcr}, ${userId}, ${model}, ${actor}, ${now})`.execute(tx);
+  return rows[0];
 }
 
 export interface GrantPosting extends Omit<Posting, 'entries'> {
@@ -196,43 +205,14 @@ export async function fallsDue(tx: Tx, orgId: string, at: Date): Promise<void> {
 /** Of rows of `grants`. */
 export const inBurnOrder = sql`case grants.kind when 'included' then 0 when 'promotional' then 1 else 2 end`;
 
-/**
- * What may be used at this moment: included before promotional before purchased, what expires soonest first, then the
- * oldest. A grant that is posted counts, also where this server's clock is behind the one that posted it.
- */
-export function burnable(tx: Tx, orgId: string, now: Date) {
-  return tx
-    .selectFrom('accounts')
-    .innerJoin('grants', join =>
-      join
-        .onRef('grants.org_id', '=', 'accounts.org_id')
-        .onRef('grants.grant_id', '=', 'accounts.account_id'),
-    )
-    .select(['grants.grant_id', 'grants.granted_ucr', 'accounts.balance_ucr'])
-    .where('accounts.org_id', '=', orgId)
-    .where('accounts.kind', '=', 'grant')
-    .where('accounts.balance_ucr', '<>', 0n)
-    .where(({ or, eb }) => or([eb('grants.expires_at', 'is', null), eb('grants.expires_at', '>', now)]))
-    .orderBy(inBurnOrder)
-    .orderBy('grants.expires_at', order => order.asc().nullsLast())
-    .orderBy('grants.grant_id')
-    .execute();
-}
-
 /** Takes from the grants in burn order, and what they cannot cover from debt. */
 export async function burn(tx: Tx, orgId: string, amountUcr: bigint, now: Date): Promise<Entry[]> {
-  const entries: Entry[] = [];
-  let restUcr = amountUcr;
-  for (const grant of restUcr > 0n ? await burnable(tx, orgId, now) : []) {
-    const takenUcr = lesserOf(grant.balance_ucr, restUcr);
-    entries.push({ account: grant.grant_id, amountUcr: -takenUcr });
-    restUcr -= takenUcr;
-    if (restUcr === 0n) {
-      break;
-    }
+  if (amountUcr === 0n) {
+    return [];
   }
-  entries.push({ account: 'debt', amountUcr: -restUcr });
-  return entries;
+  const { rows } = await sql<Entry>`
+    select account, change as "amountUcr" from burn(${orgId}, ${amountUcr}, ${now})`.execute(tx);
+  return rows;
 }
 
 export async function owed(tx: Tx, orgId: string): Promise<bigint> {
