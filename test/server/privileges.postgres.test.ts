@@ -19,6 +19,8 @@ describe('a role that serves', () => {
     const url = await freshDatabase();
     owner = await openFor(url);
     await sql`create role ${sql.id(ROLE)} login password 'of-the-tests'`.execute(owner.query);
+    // As strict as an operator may have made it.
+    await sql`revoke execute on all functions in schema public from public`.execute(owner.query);
     await grantTo(owner.query, ROLE);
     await grantTo(owner.query, ROLE);
     const asRole = new URL(url);
