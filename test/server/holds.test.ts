@@ -194,6 +194,24 @@ describe('a hold', () => {
     assert.equal(await desk.account('breakage'), 30);
   });
 
+  it('gives back credits that end when they would have, and that pay for nothing used after it', async () => {
+    await desk.grant(100, 'promotional', desk.inMs(30_000));
+    await desk.hold('h', 100, { expires_in_s: 3_600 });
+    await desk.grant(5, 'promotional', desk.inMs(10_000));
+    house.clock.advance(10_000);
+    assert.deepEqual(
+      await desk.parts(),
+      [0, 100, 0, 100, 0],
+      'what falls due was looked for while all was on hold',
+    );
+    ok(await desk.release('h'));
+    house.clock.advance(20_000);
+    await desk.use(10);
+    house.clock.advance(3_600_000);
+    assert.deepEqual(await desk.parts(), [0, 0, 0, 0, 10]);
+    assert.equal(await desk.account('breakage'), 105);
+  });
+
   it('may outlast its period: the old credits stay on hold beside the new ones', async () => {
     await desk.plan({ includedUcr: 100n, anchorDay: 1 });
     const { included } = await desk.balance();

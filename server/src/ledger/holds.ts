@@ -130,6 +130,10 @@ export async function endHold(tx: Tx, hold: HoldRow, ending: Ending): Promise<Ho
       owedUcr -= paidBackUcr;
       entries.push({ account: 'debt', amountUcr: paidBackUcr });
       entries.push({ account: part.grant_id, amountUcr: backUcr - paidBackUcr });
+      if (part.expires_at) {
+        // A grant that was empty is not among what falls due next.
+        await fallsDue(tx, orgId, part.expires_at);
+      }
     }
   }
   entries.push(...(await burn(tx, orgId, toUseUcr, ending.effectiveAt)));
