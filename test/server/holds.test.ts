@@ -194,6 +194,16 @@ describe('a hold', () => {
     assert.equal(await desk.account('breakage'), 30);
   });
 
+  it('F72 pays what became debt meanwhile also with credits that ended on hold, and only the rest is gone', async () => {
+    await desk.grant(100, 'promotional', desk.inMs(30_000));
+    await desk.hold('h', 100);
+    await desk.use(30);
+    house.clock.advance(30_000);
+    ok(await desk.finalize('h', 20));
+    assert.deepEqual(await desk.parts(), [0, 0, 0, 0, 0]);
+    assert.deepEqual([await desk.account('usage'), await desk.account('breakage')], [50, 50]);
+  });
+
   it('gives back credits that end when they would have, and that pay for nothing used after it', async () => {
     await desk.grant(100, 'promotional', desk.inMs(30_000));
     await desk.hold('h', 100, { expires_in_s: 3_600 });

@@ -110,7 +110,8 @@ export type Ending = { readonly actor: string; readonly effectiveAt: Date; reado
 
 /**
  * Uses what was used and gives the rest back: to debt first, then to its grant, or to breakage when that has expired
- * meanwhile. Usage beyond the hold is taken like any other. A hold that had expired has nothing left to give.
+ * meanwhile, so that credits which were on hold while others became debt are not taken twice. Usage beyond the hold is
+ * taken like any other. A hold that had expired has nothing left to give.
  */
 export async function endHold(tx: Tx, hold: HoldRow, ending: Ending): Promise<HoldRow> {
   const { org_id: orgId, hold_id: holdId } = hold;
@@ -123,17 +124,14 @@ export async function endHold(tx: Tx, hold: HoldRow, ending: Ending): Promise<Ho
     toUseUcr -= nowUsedUcr;
     const backUcr = part.amount_ucr - nowUsedUcr;
     entries.push({ account: part.account_id, amountUcr: -part.amount_ucr });
-    if (part.expires_at && part.expires_at <= ending.effectiveAt) {
-      entries.push({ account: 'breakage', amountUcr: backUcr });
-    } else {
-      const paidBackUcr = lesserOf(owedUcr, backUcr);
-      owedUcr -= paidBackUcr;
-      entries.push({ account: 'debt', amountUcr: paidBackUcr });
-      entries.push({ account: part.grant_id, amountUcr: backUcr - paidBackUcr });
-      if (part.expires_at) {
-        // A grant that was empty is not among what falls due next.
-        await fallsDue(tx, orgId, part.expires_at);
-      }
+    const paidBackUcr = lesserOf(owedUcr, backUcr);
+    owedUcr -= paidBackUcr;
+    entries.push({ account: 'debt', amountUcr: paidBackUcr });
+    const isOver = part.expires_at !== null && part.expires_at <= ending.effectiveAt;
+    entries.push({ account: isOver ? 'breakage' : part.grant_id, amountUcr: backUcr - paidBackUcr });
+    if (part.expires_at && !isOver) {
+      // A grant that was empty is not among what falls due next.
+      await fallsDue(tx, orgId, part.expires_at);
     }
   }
   entries.push(...(await burn(tx, orgId, toUseUcr, ending.effectiveAt)));

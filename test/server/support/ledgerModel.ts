@@ -225,11 +225,11 @@ export class LedgerModel {
       const back = amount - nowUsed;
       toUse -= nowUsed;
       grant.held -= amount;
+      const paidBack = Math.min(this.debt, back);
+      this.debt -= paidBack;
       if (grant.expires <= at) {
-        this.expired += back;
+        this.expired += back - paidBack;
       } else {
-        const paidBack = Math.min(this.debt, back);
-        this.debt -= paidBack;
         grant.free += back - paidBack;
       }
     }
