@@ -186,7 +186,7 @@ export async function buildApp({
   await app.register(metaRoutes, { config, access, payments });
   await app.register(signInRoutes, {
     identity: config.identity,
-    signInReturns: new SignInReturns(database, clock, config.returnUriSchemes),
+    signInReturns: new SignInReturns(database, clock, config),
   });
   await app.register(tokenRoutes, { access, tokens: new AccessTokens(database, clock), database });
   await app.register(balanceRoutes, { access, database, dueDates, clock });

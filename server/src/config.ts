@@ -31,6 +31,8 @@ export interface Config {
   /** Most that an organisation may order within 24 hours, in minor units; undefined for no limit. */
   readonly maxDailyMinor: number | undefined;
   readonly returnUriSchemes: readonly string[];
+  /** Editors in a browser that people may be led back to, besides those on loopback. */
+  readonly webEditorOrigins: readonly string[];
   /** Absent: access tokens of this server's own only. */
   readonly identity: IdentityConfig | undefined;
   /** Absent: everything works but buying. */
@@ -147,6 +149,11 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     'RETURN_URI_SCHEMES',
     'vscode,vscode-insiders,vscodium,code-oss,codestudio,code-studio,cursor,windsurf',
     'URI schemes of editors that the return page may link to.',
+  ],
+  [
+    'WEB_EDITOR_ORIGINS',
+    '',
+    'Origins of editors in a browser, comma separated, that sign-ins and payments may lead back to. Those on loopback always may.',
   ],
   [
     'RATE_LIMIT_PER_MINUTE',
@@ -326,6 +333,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     }
   }
 
+  const webEditorOrigins = list('WEB_EDITOR_ORIGINS').flatMap(
+    item => origin('WEB_EDITOR_ORIGINS', item)?.origin ?? [],
+  );
+
   const sandbox = optional('CREDITS_SANDBOX') !== undefined && oneOf('CREDITS_SANDBOX', ['0', '1']) === '1';
   const seedFile = optional('CREDITS_SEED_FILE');
   if (seedFile !== undefined && !sandbox) {
@@ -437,6 +448,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxDailyMinor:
       optional('MAX_DAILY_MINOR') === undefined ? undefined : integer('MAX_DAILY_MINOR', 1, 1e12),
     returnUriSchemes,
+    webEditorOrigins,
     identity:
       clientId === undefined
         ? undefined

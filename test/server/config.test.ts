@@ -91,6 +91,7 @@ describe('the configuration', () => {
     ['dinars in single thousandths', { CURRENCY: 'kwd', CUSTOM_STEP_MINOR: '1' }],
     ['krónur in hundredths', { CURRENCY: 'isk', PRESETS_MINOR: '5000,10050' }],
     ['a link scheme that runs code', { RETURN_URI_SCHEMES: 'data' }],
+    ['an editor in a browser by its address', { WEB_EDITOR_ORIGINS: 'https://code.example/callback' }],
   ];
   for (const [name, environment] of refused) {
     it(`refuses ${name}`, () =>

@@ -92,7 +92,9 @@ describe('a purchase', () => {
   let stripe: StripeSide;
   let org: Org;
   before(async () => {
-    ({ house, stripe } = await houseWithStripe());
+    ({ house, stripe } = await houseWithStripe({
+      environment: { WEB_EDITOR_ORIGINS: 'https://editor.example' },
+    }));
   });
   beforeEach(async () => {
     stripe.failing = undefined;
@@ -228,6 +230,7 @@ describe('a purchase', () => {
       'https://evil.example/',
       'https://user@evil.example/callback',
       'http://evil.example/callback',
+      'https://evil.example/callback',
       'https://evil.example/callback/more',
       'ms-settings:privacy',
       'java\nscript:alert(1)',

@@ -1,5 +1,6 @@
 // Signing in by an identity provider: a real one, from the browser's first page to the answer of this server.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { paths, scopes } from '../../protocol/api.ts';
 import { newSecret } from '../../server/src/ids.ts';
 import { booksAreInOrder, House, type Org } from './support/house.ts';
@@ -159,6 +160,44 @@ describe('signing in by an identity provider', () => {
       assert.equal((await expectReturn(state, 'vscode://evil.ext/x')).statusCode, 422);
       await back({ state, code: 'c' });
       assert.equal((await expectReturn(state)).statusCode, 422);
+    });
+
+    it('T15 hands nobody’s code to a page of somebody else who has asked for it', async () => {
+      // A sign-in that a stranger has begun, with a verifier of their own, and whose address they send to Ada.
+      const state = newState();
+      const theirs = 'https://evil.example/callback';
+      const asked = await expectReturn(state, theirs);
+      const code_challenge = createHash('sha256').update('v'.repeat(43)).digest('base64url');
+      const answer = await provider.answerTo(ada.email, {
+        state,
+        scope: 'openid credits:purchase',
+        redirect_uri: REDIRECT_URI,
+        code_challenge,
+        code_challenge_method: 'S256',
+      });
+      assert.ok(answer.searchParams.get('code'));
+      const page = await house.get(answer.pathname + answer.search);
+      assert.ok(!page.body.includes('evil.example'), page.body);
+      assert.deepEqual([asked.statusCode, asked.json().code], [422, 'return_uri_not_allowed']);
+    });
+
+    it('T15 leads back to an editor in a browser that is known here, and to any on this machine', async () => {
+      const known = await House.build({
+        environment: { ...provider.environment, WEB_EDITOR_ORIGINS: 'https://code.example' },
+      });
+      for (const [uri, status] of [
+        ['https://code.example/stable-abc/callback?a=b', 201],
+        ['http://127.0.0.1:8080/callback?a=b', 201],
+        ['https://code.example:8443/callback', 422],
+        ['https://code.example.evil.example/callback', 422],
+      ] as const) {
+        const answer = await known.post(paths.signInReturns(), undefined, {
+          state: newState(),
+          callback_uri: uri,
+        });
+        assert.equal(answer.statusCode, status, uri);
+      }
+      await known.close();
     });
 
     it('T12 refuses an address that is no editor’s', async () => {

@@ -4,24 +4,24 @@ import { type Clock, MINUTE_MS } from '../clock.ts';
 import type { Database } from '../database/database.ts';
 import { hashOf } from '../ids.ts';
 import { RequestRefused } from '../problems.ts';
-import { checkReturnUri } from '../purchases/quote.ts';
+import { checkReturnUri, type ReturnTargets } from '../purchases/quote.ts';
 
 const KEPT_MS = 5 * MINUTE_MS;
 
 export class SignInReturns {
   readonly #database: Database;
   readonly #clock: Clock;
-  readonly #schemes: readonly string[];
+  readonly #targets: ReturnTargets;
 
-  constructor(database: Database, clock: Clock, schemes: readonly string[]) {
+  constructor(database: Database, clock: Clock, targets: ReturnTargets) {
     this.#database = database;
     this.#clock = clock;
-    this.#schemes = schemes;
+    this.#targets = targets;
   }
 
   /** Asking twice is asking once; a state never changes its address. @throws {RequestRefused} */
   async expect(state: string, callbackUri: string): Promise<{ expiresAt: Date }> {
-    checkReturnUri(callbackUri, this.#schemes, '/callback_uri');
+    checkReturnUri(callbackUri, this.#targets, '/callback_uri');
     const now = this.#clock();
     await this.#database.query.deleteFrom('sign_in_returns').where('expires_at', '<=', now).execute();
     await this.#database.query

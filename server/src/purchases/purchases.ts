@@ -296,7 +296,7 @@ export class Purchases {
     }
     const creditsUcr = quote(config.offer, order);
     if (order.return_uri !== undefined) {
-      checkReturnUri(order.return_uri, config.returnUriSchemes);
+      checkReturnUri(order.return_uri, config);
     }
     const now = clock();
     const purchase = { org_id: member.orgId, purchase_id: newId('pur', now) };

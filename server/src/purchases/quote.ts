@@ -2,7 +2,7 @@
 import { checkAmount } from '../../../protocol/amount.ts';
 import type { CreatePurchase, PurchaseOptions } from '../../../protocol/api.ts';
 import { creditsFor } from '../../../protocol/units.ts';
-import { isLoopback, type Offer } from '../config.ts';
+import { type Config, isLoopback, type Offer } from '../config.ts';
 import { RequestRefused } from '../problems.ts';
 
 export function offerOnTheWire(
@@ -46,19 +46,29 @@ export function quote(offer: Offer, order: CreatePurchase): number {
   return creditsUcr;
 }
 
+/** Whom people may be led back to. */
+export type ReturnTargets = Pick<Config, 'returnUriSchemes' | 'webEditorOrigins'>;
+
 /**
- * Where the return page may link to: an editor's own scheme, or the callback page of an editor in the browser.
+ * Where the return page may link to: an editor's own scheme, or the callback page of an editor in the browser that is
+ * known here. Anybody can ask for a sign-in's answer, so a page of just anybody would be handed other people's codes.
  * The text is kept as it came, because the editor's part of it is encoded inside the query.
  */
-export function checkReturnUri(returnUri: string, schemes: readonly string[], pointer = '/return_uri'): void {
+export function checkReturnUri(
+  returnUri: string,
+  { returnUriSchemes, webEditorOrigins }: ReturnTargets,
+  pointer = '/return_uri',
+): void {
   // No control characters or spaces: URL parsing would quietly drop some of them.
   const url = /^[\x21-\x7e]+$/.test(returnUri) ? URL.parse(returnUri) : null;
   const web =
-    (url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname))) &&
+    url !== null &&
+    (webEditorOrigins.includes(url.origin) ||
+      (['http:', 'https:'].includes(url.protocol) && isLoopback(url.hostname))) &&
     url.pathname.endsWith('/callback') &&
     url.username === '' &&
     url.password === '';
-  if (!url || !(web || schemes.includes(url.protocol.slice(0, -1)))) {
+  if (!url || !(web || returnUriSchemes.includes(url.protocol.slice(0, -1)))) {
     throw new RequestRefused('return_uri_not_allowed', {
       errors: [{ pointer, code: 'not_allowed' }],
     });
