@@ -450,6 +450,33 @@ describe('a purchase', () => {
     );
   });
 
+  it('F63 is credited by looking though a hundred orders have no page yet, and the list of events cannot be read', async () => {
+    const { id } = await house.bought(org);
+    await house.app.parts.reconciler.look();
+    stripe.failing = /checkout/;
+    const others = await house.org();
+    for (let order = 0; order < 100; order++) {
+      assert.equal((await house.buy(others)).statusCode, 503);
+    }
+    stripe.failing = /events/;
+    stripe.double.pay(stripe.sessionOf(id).id);
+    for (let look = 0; look < 2; look++) {
+      house.clock.advance(60_000);
+      await house.app.parts.reconciler.look();
+    }
+    assert.equal((await house.balance(org)).available_ucr, 10_218_000_000);
+    house.clock.advance(26 * 60_000);
+    for (let look = 0; look < 2; look++) {
+      await house.app.parts.reconciler.look();
+    }
+    const { data } = (await house.get(`/v1/orgs/${others.id}/purchases?limit=200`, others.admin)).json();
+    assert.ok(
+      data.every(({ status }: Purchase) => status === 'failed'),
+      'orders that never got one are given up',
+    );
+    stripe.failing = undefined;
+  });
+
   it('F62 is delivered again while the payment side is down, and settled by the reconciler all the same', async () => {
     const { id } = await house.bought(org);
     const session = stripe.sessionOf(id);

@@ -8,7 +8,7 @@ import { forgetOldRows } from '../outbox.ts';
 import { Rounds } from '../rounds.ts';
 import type { Fulfilment, TakenIn } from './fulfilment.ts';
 import type { MissedNews } from './missedNews.ts';
-import { changePurchase, selectPurchases, underWay } from './purchase.ts';
+import { changePurchase, type PurchaseRow, selectPurchases, underWay } from './purchase.ts';
 import type { Purchases } from './purchases.ts';
 import type { WebhookWatch } from './watch.ts';
 
@@ -85,7 +85,10 @@ export class Reconciler {
       }
       if (purchase.session_id !== null) {
         await purchases.refreshed(purchase);
-      } else if (clock().getTime() - purchase.created_at.getTime() > GIVE_UP_OPENING_AFTER_MS) {
+        continue;
+      }
+      await this.#takeTurn(purchase);
+      if (clock().getTime() - purchase.created_at.getTime() > GIVE_UP_OPENING_AFTER_MS) {
         // One that has to wait, such as for books that are frozen, holds up no other.
         await this.#giveUp(purchase.org_id, purchase.purchase_id).catch(error =>
           log.warn({ err: error, purchase: purchase.purchase_id }, 'an order could not be given up'),
@@ -94,6 +97,17 @@ export class Reconciler {
     }
     await watch.check();
     await forgetOldRows(database.query, clock());
+  }
+
+  /** An order without a page goes behind the others, however long it has to wait: payments are found meanwhile. */
+  async #takeTurn({ org_id, purchase_id }: PurchaseRow): Promise<void> {
+    const { database, clock } = this.#parts;
+    await database.query
+      .updateTable('purchases')
+      .set({ checked_at: clock() })
+      .where('org_id', '=', org_id)
+      .where('purchase_id', '=', purchase_id)
+      .execute();
   }
 
   async #giveUp(orgId: string, purchaseId: string): Promise<void> {
