@@ -97,6 +97,15 @@ describe('a refund', () => {
     assert.equal((await house.balance(org)).version, 4, 'one transaction for each refund');
   });
 
+  it('T30 counts every partial refund, also when there are more than Stripe tells at once', async () => {
+    await paid();
+    for (let part = 0; part < 101; part++) {
+      await deliver(stripe.double.refund(sessionId, 10));
+    }
+    const purchase = await stored();
+    assert.deepEqual([purchase.refunded_minor, purchase.reversed_ucr], [1010, 1_010_000_000]);
+  });
+
   it('T30 comes to the same end for 50 deliveries of its news at once', async () => {
     await paid();
     const events = stripe.double.refund(sessionId, 1234);

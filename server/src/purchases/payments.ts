@@ -237,7 +237,7 @@ export class StripePayments implements Payments {
     const of = { payment_intent: intent.id, limit: 100 };
     const refunds =
       charge.amount_refunded > 0
-        ? (await this.#ask('list', () => this.#stripe.refunds.list(of))).data.filter(
+        ? (await this.#all(after => this.#stripe.refunds.list({ ...of, ...after }))).filter(
             refund => refund.status !== 'failed' && refund.status !== 'canceled',
           )
         : [];
@@ -259,6 +259,21 @@ export class StripePayments implements Payments {
       dispute:
         (['open', 'lost', 'won'] as const).find(state => disputes.some(each => each.state === state)) ?? null,
     };
+  }
+
+  /** Of a list, however many pages it has. */
+  async #all<T extends { id: string }>(
+    list: (after: { starting_after?: string }) => Promise<Stripe.ApiList<T>>,
+  ): Promise<T[]> {
+    const found: T[] = [];
+    let last: string | undefined;
+    do {
+      const after = last === undefined ? {} : { starting_after: last };
+      const page = await this.#ask('list', () => list(after));
+      found.push(...page.data);
+      last = page.has_more ? page.data.at(-1)?.id : undefined;
+    } while (last !== undefined);
+    return found;
   }
 
   async expire(sessionId: string): Promise<boolean> {
