@@ -60,11 +60,19 @@ export interface AppOptions {
   readonly clock?: Clock;
   /** How long Stripe waits for the answer to a delivery at most, in ms. */
   readonly answerWithinMs?: number;
+  /** How long connections have for their end when the server stops, in ms. */
+  readonly leaveWithinMs?: number;
   /** Another way for Stripe's SDK to reach Stripe. */
   readonly sdk?: Stripe.StripeConfig;
 }
 
 export type App = Awaited<ReturnType<typeof buildApp>>;
+
+/**
+ * How long a server that stops waits for connections. Some never end by themselves: nothing was asked by them yet, a
+ * request stopped half-way, or nobody reads its answer; and nothing looks after them any more when a server closes.
+ */
+const LEAVE_WITHIN_MS = 10 * SECOND_MS;
 
 const ALWAYS_ANSWERED = new Set(['/health', '/metrics']);
 
@@ -74,6 +82,7 @@ export async function buildApp({
   log,
   clock = systemClock,
   answerWithinMs,
+  leaveWithinMs = LEAVE_WITHIN_MS,
   sdk,
 }: AppOptions) {
   const app = Fastify({
@@ -206,7 +215,10 @@ export async function buildApp({
 
   app.addHook('onReady', () => streams.start());
   app.addHook('onListen', async () => dueDates.start());
-  app.addHook('preClose', () => streams.close('shutdown'));
+  app.addHook('preClose', async () => {
+    setTimeout(() => app.server.closeAllConnections(), leaveWithinMs).unref();
+    await streams.close('shutdown');
+  });
   app.addHook('onClose', () => bookKeeper.stop());
   app.addHook('onClose', () => reconciler.stop());
   app.addHook('onClose', () => dueDates.stop());

@@ -1,8 +1,11 @@
-// Web pages that ask from a browser, and a process that is behind with its work.
+// Web pages that ask from a browser, a process that is behind with its work, and one that stops.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { paths } from '../../protocol/api.ts';
 import { eventually } from '../../scripts/support/eventually.ts';
-import { House } from './support/house.ts';
+import { bearer, House } from './support/house.ts';
 
 describe('a web page that asks from a browser', () => {
   const asked = (house: House, origin: string) => house.get(paths.meta(), undefined, { origin });
@@ -53,5 +56,46 @@ describe('a server that is behind with its work', () => {
     }
     assert.equal((await house.get(paths.meta())).statusCode, 200);
     await house.close();
+  });
+});
+
+describe('a server that stops', () => {
+  for (const [what, request] of [
+    ['has asked nothing yet', () => ''],
+    ['stopped in the middle of its head', () => 'GET /v1/meta HTTP/1.1\r\nHost: x\r\n'],
+    [
+      'stopped in the middle of its body',
+      (head: string) => `${head}content-type: application/json\r\ncontent-length: 1000\r\n\r\n{`,
+    ],
+  ] as const) {
+    it(`does not wait for ever for a connection that ${what}`, async () => {
+      const house = await House.build({ leaveWithinMs: 200 });
+      const org = await house.org();
+      const { port } = new URL(await house.app.listen({ host: '127.0.0.1', port: 0 }));
+      const { authorization } = bearer(org.admin);
+      const socket = connect(Number(port), '127.0.0.1')
+        .on('error', () => {})
+        .resume();
+      await once(house.app.server, 'connection');
+      socket.write(
+        request(`PUT /v1/orgs/${org.id}/settings HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n`),
+      );
+      const gone = once(socket, 'close');
+      // What was sent is read before the server stops.
+      await pause(50);
+      await house.close();
+      await gone;
+    });
+  }
+
+  it('lets a request that is under way come to its end', async () => {
+    const house = await House.build({ leaveWithinMs: 5_000 });
+    const org = await house.org();
+    const address = await house.app.listen({ host: '127.0.0.1', port: 0 });
+    const asked = once(house.app.server, 'request');
+    const answer = fetch(address + paths.balance(org.id), { headers: bearer(org.admin) });
+    await asked;
+    await house.close();
+    assert.equal((await answer).status, 200);
   });
 });

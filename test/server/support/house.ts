@@ -37,6 +37,7 @@ export interface HouseOptions {
   readonly clock?: TestClock;
   readonly log?: NonNullable<AppOptions['log']>;
   readonly answerWithinMs?: number;
+  readonly leaveWithinMs?: number;
   readonly sdk?: NonNullable<AppOptions['sdk']>;
   /** A change to what was read from the environment. */
   readonly configured?: (config: Config) => Config;
