@@ -251,7 +251,9 @@ export class EventStreams {
     const now = this.#clock().getTime();
     for (const channel of this.#channels.values()) {
       for (const stream of channel.streams) {
-        if (now - stream.openedAt.getTime() > MAX_AGE_MS) {
+        if (stream.out.writableEnded) {
+          stream.out.destroy(); // Its end has not been read since the last beat, and may never be.
+        } else if (now - stream.openedAt.getTime() > MAX_AGE_MS) {
           end(stream, 'renew');
         } else {
           write(stream, ':\n\n');

@@ -1,11 +1,13 @@
 // The push: what a stream says, in what order, and how it is taken up again.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
+import { Writable } from 'node:stream';
 import { mock } from 'node:test';
 import { createParser } from 'eventsource-parser';
 import { lockOrganisation } from '../../server/src/ledger/ledger.ts';
-import { forgetOldRows, OUTBOX_KEPT_MS } from '../../server/src/outbox.ts';
+import { forgetOldRows, OUTBOX_KEPT_MS, tell } from '../../server/src/outbox.ts';
 import { bearer, House, houseWithStripe, type Org } from './support/house.ts';
 
 interface Told {
@@ -312,6 +314,58 @@ describe('the event stream', () => {
     await done;
     mock.restoreAll();
     assert.equal(streams.openCount, openCount);
+  });
+
+  describe('to somebody who reads nothing', () => {
+    /** A connection that takes the first piece and none after it. */
+    const stalled = () => new Writable({ write() {} });
+    const member = () => ({
+      principal: {
+        id: `usr_Max_${org.id.slice('org_'.length)}`,
+        kind: 'person' as const,
+        name: 'Max',
+        email: null,
+      },
+      orgId: org.id,
+      orgName: 'Acme Robotics',
+      role: 'user' as const,
+      credential: { scopes: undefined, expiresAt: null, tokenId: null },
+    });
+    const open = (out: Writable, lastEventId?: bigint) =>
+      house.app.parts.streams.open(member(), lastEventId, out as unknown as ServerResponse);
+    const happen = (times: number) =>
+      house.database.transaction(async tx => {
+        await lockOrganisation(tx, org.id);
+        for (let n = 0; n < times; n++) {
+          await tell(
+            tx,
+            org.id,
+            'purchase.updated',
+            { id: 'p'.repeat(1_000), status: 'open', balance_version: null },
+            house.clock.now(),
+          );
+        }
+      });
+
+    it('T33 ends when 256 KB wait, so that what is kept for them is bounded', async () => {
+      const out = stalled();
+      await open(out);
+      const gone = once(out, 'close');
+      await happen(400);
+      await gone;
+      assert.ok(out.writableLength < 300_000, `${out.writableLength} bytes`);
+    });
+
+    it('T33 ends when its renewal was not read by the next sign of life', async () => {
+      await house.close();
+      house = await House.build({ environment: { HEARTBEAT_MS: '50' } });
+      const out = stalled();
+      await open(out);
+      const gone = once(out, 'close');
+      house.clock.advance(15 * 60_000 + 1);
+      await gone;
+      assert.equal(house.app.parts.streams.openCount, 0);
+    });
   });
 
   it('T20 is refused to a service', async () => {
