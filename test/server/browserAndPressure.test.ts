@@ -1,8 +1,7 @@
 // Web pages that ask from a browser, a process that is behind with its work, and one that stops.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { connect, type Socket } from 'node:net';
 import { paths } from '../../protocol/api.ts';
 import { eventually } from '../../scripts/support/eventually.ts';
 import { bearer, House } from './support/house.ts';
@@ -76,13 +75,17 @@ describe('a server that stops', () => {
       const socket = connect(Number(port), '127.0.0.1')
         .on('error', () => {})
         .resume();
-      await once(house.app.server, 'connection');
-      socket.write(
-        request(`PUT /v1/orgs/${org.id}/settings HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n`),
+      const [peer] = (await once(house.app.server, 'connection')) as [Socket];
+      const sent = request(
+        `PUT /v1/orgs/${org.id}/settings HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n`,
+      );
+      socket.write(sent);
+      await eventually(
+        'the server reads what was sent',
+        () => peer.bytesRead,
+        read => read === sent.length,
       );
       const gone = once(socket, 'close');
-      // What was sent is read before the server stops.
-      await pause(50);
       await house.close();
       await gone;
     });
