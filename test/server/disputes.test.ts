@@ -70,6 +70,26 @@ describe('a dispute', () => {
     assert.deepEqual(await canBuy(), blocked);
   });
 
+  it('T30 of a payment that is parked for review blocks buying too, and moves no credits', async () => {
+    const parked = (await house.bought(org)).id;
+    const session = stripe.sessionOf(parked).id;
+    const payment = stripe.double.pay(session);
+    stripe.double.tamper(session, { currency: 'eur' });
+    await deliver([...payment, ...stripe.double.dispute(session, 'open')]);
+    await deliver(stripe.double.withdrawFunds(session));
+    const { status, dispute, disputed_ucr } = await stored(parked);
+    assert.deepEqual([status, dispute, disputed_ucr], ['needs_review', 'open', 0]);
+    assert.deepEqual([await figures(), await canBuy()], [[10_218, 0, 0, 5_000], blocked]);
+    await deliver(stripe.double.closeDispute(session, 'lost'));
+    assert.deepEqual([await figures(), await canBuy()], [[10_218, 0, 0, 5_000], true]);
+  });
+
+  it('T30 takes credits back also when somebody has changed the session since they were credited', async () => {
+    stripe.double.tamper(sessionId, { metadata: {} });
+    await deliver([...stripe.double.dispute(sessionId, 'open'), ...stripe.double.withdrawFunds(sessionId)]);
+    assert.deepEqual([(await stored()).dispute, await figures()], ['open', [5_218, 5_000, 0, 5_000]]);
+  });
+
   it('T30 begins as an inquiry and holds from the moment the money is taken', async () => {
     await deliver(stripe.double.dispute(sessionId, 'inquiry'));
     await deliver(stripe.double.withdrawFunds(sessionId));

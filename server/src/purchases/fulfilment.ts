@@ -97,7 +97,8 @@ export class Fulfilment {
       const current = await read(tx, purchase);
       const finding = this.#compare(current, session);
       await this.#advance(tx, current, session, finding);
-      if (finding !== 'mismatch' && session.returned) {
+      // Also where payment and order differ: a dispute blocks buying all the same, and what was credited goes back.
+      if (session.returned) {
         await this.#takeBack(tx, await read(tx, purchase), session.returned, look);
       }
       await this.#settle(tx, eventKey, 'done', purchase.org_id);
