@@ -90,6 +90,23 @@ describe('a dispute', () => {
     assert.deepEqual([(await stored()).dispute, await figures()], ['open', [5_218, 5_000, 0, 5_000]]);
   });
 
+  it('F52 tells listeners of the purchase each time that something of it changed, also the setting aside', async () => {
+    const told = async () => {
+      const { count } = await house.database.query
+        .selectFrom('outbox')
+        .select(({ fn }) => fn.countAll<bigint>().as('count'))
+        .where('org_id', '=', org.id)
+        .where('event', '=', 'purchase.updated')
+        .executeTakeFirstOrThrow();
+      return Number(count);
+    };
+    await deliver(stripe.double.dispute(sessionId, 'open'));
+    const before = await told();
+    const news = stripe.double.withdrawFunds(sessionId);
+    await deliver([...news, ...news]);
+    assert.equal(await told(), before + 1);
+  });
+
   it('T30 begins as an inquiry and holds from the moment the money is taken', async () => {
     await deliver(stripe.double.dispute(sessionId, 'inquiry'));
     await deliver(stripe.double.withdrawFunds(sessionId));

@@ -257,7 +257,11 @@ export class Fulfilment {
       .where('org_id', '=', purchase.org_id)
       .where('purchase_id', '=', purchase.purchase_id)
       .execute();
-    if (facts.refunded_minor !== purchase.refunded_minor || facts.dispute !== purchase.dispute) {
+    if (
+      facts.refunded_minor !== purchase.refunded_minor ||
+      facts.dispute !== purchase.dispute ||
+      target.disputedUcr !== purchase.disputed_ucr
+    ) {
       await tellPurchase(tx, purchase, purchase.status, purchase.balance_version, now);
     }
     await this.#noteReturn(tx, purchase, { ...facts, ...target }, now);
