@@ -177,7 +177,7 @@ export class EventStreams {
       );
     }
     stream.cursor = lastEventId;
-    while (isWhole && stream.cursor < upTo) {
+    while (isWhole && stream.cursor < upTo && !stream.out.destroyed) {
       const rows = await readOutbox(this.#database.query, orgId, stream.cursor, ROWS_AT_ONCE);
       // No longer kept, or of a time that a restore has cut off.
       isWhole = rows[0]?.sequence === stream.cursor + 1n;
