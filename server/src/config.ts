@@ -158,7 +158,7 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
   [
     'RATE_LIMIT_PER_MINUTE',
     '600',
-    "Requests with one person's token, or without one from one address, before 429 rate_limited.",
+    "Requests with one person's token, or from one address without one or with one that is not good, before 429 rate_limited.",
   ],
   ['RATE_LIMIT_SERVICE_PER_MINUTE', '60000', "The same for one service's token, such as a gateway's."],
   [

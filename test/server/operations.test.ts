@@ -84,6 +84,22 @@ describe('rate limits', () => {
     assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429, 429, 429]);
   });
 
+  it('T33 counts made-up tokens by the address they come from, and lets those go on that are known to be good', async () => {
+    const guarded = await House.build({ environment: { RATE_LIMIT_PER_MINUTE: '5' } });
+    const { member, service } = await guarded.org();
+    const status = async (token: string, remoteAddress = '192.0.2.1') =>
+      (await guarded.app.inject({ url: '/v1/me', headers: bearer(token), remoteAddress })).statusCode;
+    assert.equal(await status(member), 200);
+    const statuses: number[] = [];
+    for (let n = 0; n < 8; n++) {
+      statuses.push(await status(`crd_${n % 2 ? 'svc' : 'pat'}_${`${n}`.repeat(32)}`));
+    }
+    assert.deepEqual(statuses, [401, 401, 401, 401, 401, 401, 429, 429]);
+    assert.equal(await status(member), 200, 'somebody of the same address');
+    assert.equal(await status(service, '192.0.2.2'), 200, 'somebody of another address');
+    await guarded.close();
+  });
+
   it('never refuses Stripe or a health check', async () => {
     for (let n = 0; n < 10; n++) {
       assert.equal((await house.get('/health')).statusCode, 200);
