@@ -561,7 +561,14 @@ describe('the API as documented', function () {
     '415 unsupported_media_type': (operation, name) =>
       ask(name, { ...fitting(operation), body: '<a/>', headers: { 'content-type': 'application/xml' } }),
     '422 validation_failed': (operation, name) =>
-      ask(name, operation.requestBody ? { ...fitting(operation), body: {} } : { query: { limit: '0' } }),
+      ask(
+        name,
+        operation.requestBody
+          ? { ...fitting(operation), body: {} }
+          : operation.method === 'GET'
+            ? { query: { limit: '0' }, path: { purchase: 'p'.repeat(101) } }
+            : { ...fitting(operation), body: '{' },
+      ),
     '429 rate_limited': async (operation, name) => {
       const asked = { ...fitting(operation), at: urlOfTheStrict };
       const once =
@@ -625,6 +632,19 @@ describe('the API as documented', function () {
       it(name, () => way());
     }
   }
+
+  it('tells what can be wrong with a body, which is read with every change, and with an id in the address', () => {
+    const untold = [...operations.values()].flatMap(({ id, method, path }) => {
+      const isChange = method !== 'GET' && id !== 'receiveStripeEvent';
+      const hasId = /\{(?!org\})/.test(path);
+      const names = [
+        ...(isChange ? ['413 payload_too_large', '415 unsupported_media_type'] : []),
+        ...(isChange || hasId ? ['422 validation_failed'] : []),
+      ].map(answer => `${id} ${answer}`);
+      return names.filter(name => !documented.includes(name));
+    });
+    assert.deepEqual(untold, []);
+  });
 
   it('is covered: every operation, and every error of it', () => {
     const missing = documented.filter(name => !covered.has(name) && !(name in cannotHappen));

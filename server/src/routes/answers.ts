@@ -31,7 +31,7 @@ export function problemsUnlimited(...codes: ProblemCode[]): Record<number, Answe
   );
 }
 
-/** The problems of changing something of an organisation. */
+/** The problems of changing something of an organisation. A body that is not asked for is read all the same. */
 export function changeProblems(...codes: ProblemCode[]): Record<number, Answer> {
   return problems(
     'unauthenticated',

@@ -68,14 +68,7 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
         params: MemberParams,
         response: {
           204: done,
-          ...problems(
-            'unauthenticated',
-            'insufficient_role',
-            'insufficient_scope',
-            'org_not_found',
-            'member_not_found',
-            'last_admin',
-          ),
+          ...changeProblems('member_not_found', 'last_admin'),
         },
       },
     },
@@ -139,13 +132,7 @@ export const memberRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
         params: MemberParams,
         response: {
           204: done,
-          ...problems(
-            'unauthenticated',
-            'insufficient_role',
-            'insufficient_scope',
-            'org_not_found',
-            'member_not_found',
-          ),
+          ...changeProblems('member_not_found'),
         },
       },
     },

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { PortalSession } from '../../../protocol/api.ts';
 import type { Access } from '../access.ts';
 import type { Purchases } from '../purchases/purchases.ts';
-import { needsToken, problems } from './answers.ts';
+import { changeProblems, needsToken } from './answers.ts';
 import { OrgParams } from './balance.ts';
 
 export const portalRoutes: FastifyPluginAsyncZod<{ access: Access; purchases: Purchases }> = async (
@@ -23,14 +23,7 @@ export const portalRoutes: FastifyPluginAsyncZod<{ access: Access; purchases: Pu
         params: OrgParams,
         response: {
           201: PortalSession,
-          ...problems(
-            'unauthenticated',
-            'insufficient_role',
-            'insufficient_scope',
-            'org_not_found',
-            'purchasing_blocked',
-            'payment_provider_unavailable',
-          ),
+          ...changeProblems('purchasing_blocked', 'payment_provider_unavailable'),
         },
       },
     },

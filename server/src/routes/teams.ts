@@ -23,13 +23,7 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
   app,
   { access, database, clock },
 ) => {
-  const refusals = problems(
-    'unauthenticated',
-    'insufficient_role',
-    'insufficient_scope',
-    'org_not_found',
-    'team_not_found',
-  );
+  const refusals = changeProblems('team_not_found');
 
   app.get(
     '/v1/orgs/:org/teams',
@@ -121,14 +115,7 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
         params: TeamMemberParams,
         response: {
           204: done,
-          ...problems(
-            'unauthenticated',
-            'insufficient_role',
-            'insufficient_scope',
-            'org_not_found',
-            'team_not_found',
-            'member_not_found',
-          ),
+          ...changeProblems('team_not_found', 'member_not_found'),
         },
       },
     },
@@ -151,14 +138,7 @@ export const teamRoutes: FastifyPluginAsyncZod<OrganisationParts> = async (
         params: TeamMemberParams,
         response: {
           204: done,
-          ...problems(
-            'unauthenticated',
-            'insufficient_role',
-            'insufficient_scope',
-            'org_not_found',
-            'team_not_found',
-            'member_not_found',
-          ),
+          ...changeProblems('team_not_found', 'member_not_found'),
         },
       },
     },

@@ -7,7 +7,7 @@ import type { Database } from '../database/database.ts';
 import type { AccessTokens, TokenOrder } from '../identity/tokens.ts';
 import { change } from '../organisation/change.ts';
 import { RequestRefused } from '../problems.ts';
-import { needsToken, problems } from './answers.ts';
+import { changeProblems, needsToken, problems } from './answers.ts';
 import { OrgParams } from './balance.ts';
 
 const tokenId = { token: z.string().check(z.regex(/^tok_[0-9a-f]{26}$/)) };
@@ -89,7 +89,14 @@ export const tokenRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, t
         params: TokenParams,
         response: {
           ...GONE,
-          ...problems('unauthenticated', 'insufficient_scope', 'token_not_found', 'validation_failed'),
+          ...problems(
+            'unauthenticated',
+            'insufficient_scope',
+            'token_not_found',
+            'payload_too_large',
+            'unsupported_media_type',
+            'validation_failed',
+          ),
         },
       },
     },
@@ -133,16 +140,7 @@ export const tokenRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, t
         body: CreateToken,
         response: {
           201: NewAccessToken,
-          ...problems(
-            'unauthenticated',
-            'insufficient_role',
-            'insufficient_scope',
-            'org_not_found',
-            'payload_too_large',
-            'unsupported_media_type',
-            'validation_failed',
-            'too_many_tokens',
-          ),
+          ...changeProblems('too_many_tokens'),
         },
       },
     },
@@ -166,14 +164,7 @@ export const tokenRoutes: FastifyPluginAsyncZod<Parts> = async (app, { access, t
         params: OrgTokenParams,
         response: {
           ...GONE,
-          ...problems(
-            'unauthenticated',
-            'insufficient_role',
-            'insufficient_scope',
-            'org_not_found',
-            'token_not_found',
-            'validation_failed',
-          ),
+          ...changeProblems('token_not_found'),
         },
       },
     },
