@@ -228,12 +228,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       'Gives credits that nobody paid for. The id is yours to choose: given twice with the same one, they are given once.',
     async run({ database, ledger, clock }, options) {
       const orgId = await organisation(database, options);
-      const expiresAt = options.has('expires') ? new Date(options.text('expires')) : undefined;
-      if (expiresAt && !(expiresAt > clock())) {
-        throw new CommandRefused(
-          `--expires must be a date to come, such as 2027-01-31, not "${options.text('expires')}".`,
-        );
-      }
+      const expiresAt = options.has('expires') ? options.dateAfter('expires', clock()) : undefined;
       const { version, duplicate } = await database.transaction(tx =>
         ledger.grant(tx, orgId, {
           kind: 'promotional',

@@ -74,6 +74,17 @@ export class Options {
     return sign === '-' ? -ucr : ucr;
   }
 
+  /** Of the years that the contract can tell: RFC 3339 ends with four digits. */
+  dateAfter(name: string, now: Date): Date {
+    const date = new Date(this.text(name));
+    if (!(date > now && date.getUTCFullYear() <= 9_999)) {
+      throw new CommandRefused(
+        `--${name} must be a date to come, such as 2027-01-31, not "${this.text(name)}".`,
+      );
+    }
+    return date;
+  }
+
   oneOf<Value extends string>(name: string, values: readonly Value[], fallback?: Value): Value {
     const value = values.find(each => each === this.text(name, fallback));
     if (value === undefined) {
