@@ -13,6 +13,7 @@ import { SchemaBehind, SchemaTooNew } from './database/migrate.ts';
 import { openPostgres } from './database/postgres.ts';
 import { grantTo } from './database/privileges.ts';
 import { SchemaBroken } from './database/schema.ts';
+import { sqlState } from './database/sqlState.ts';
 import {
   type Drift,
   frozenOrganisations,
@@ -57,6 +58,9 @@ async function serve(config: Config): Promise<void> {
   process.on('SIGINT', stop).on('SIGTERM', stop);
 }
 
+/** Source: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const NO_SUCH_ROLE = '42704';
+
 async function migrateOnly(options: Options, config: Config): Promise<void> {
   const role = options.has('grant-to') ? options.text('grant-to') : undefined;
   if (role !== undefined && !config.postgres) {
@@ -67,7 +71,11 @@ async function migrateOnly(options: Options, config: Config): Promise<void> {
   const database = await openDatabase(config, createLog(config.logLevel));
   try {
     if (role !== undefined) {
-      await grantTo(database.query, role);
+      await grantTo(database.query, role).catch(error => {
+        throw sqlState(error) === NO_SUCH_ROLE
+          ? new CommandRefused(`There is no role "${role}": make it first.`)
+          : error;
+      });
       console.log(`${role} may serve: it adds to the history and cannot change it.`);
     }
   } finally {

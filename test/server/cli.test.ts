@@ -101,6 +101,31 @@ describe('an operator’s command', () => {
     assert.deepEqual(identity, { issuer: 'https://id.example', principal_id: id });
   });
 
+  it('links one subject to one person, however often it is said, and says so where it is another’s', async () => {
+    const [one, two] = [newSecret(), newSecret()];
+    const add = (who: string, subject: string) =>
+      `users add --org ${org.id} --email ${who}@acme.example --name Grace --issuer https://id.example --subject ${subject}`;
+    const { id } = await run(add(one, one));
+    assert.equal((await run(add(one, one)))['id'], id);
+    assert.match(await refusal(add(two, one)), new RegExp(`is ${id} already`));
+    assert.match(await refusal(add(one, two)), /is another subject of https:\/\/id\.example already/);
+    const listed = await run<Array<{ email: string | null }>>(`users list --org ${org.id}`);
+    assert.ok(!listed.some(({ email }) => email?.startsWith(two)), 'nobody was added');
+  });
+
+  it('takes what is blank for not given', async () => {
+    assert.match(await refusal('orgs add --name', '  '), /^--name must be given/);
+    assert.match(
+      await refusal(`adjust --org ${org.id} --credits 1 --reason`, ' '),
+      /^--reason must be given/,
+    );
+    assert.match(
+      await refusal(`tokens list --org ${org.id} --user`, ''),
+      /^--user must be given/,
+      'else it would be about services',
+    );
+  });
+
   it('adds nobody whose address, role, organisation or subject is none', async () => {
     const add = `users add --org ${org.id} --name Grace --email`;
     assert.match(await refusal(`${add} grace`), /--email must be an e-mail address, not "grace"/);

@@ -116,6 +116,11 @@ describe('the program on PostgreSQL', function () {
     }
   });
 
+  it('says that there is no such role to grant to', async () => {
+    const { code, said } = await command('migrate', '--grant-to', 'nobodys');
+    assert.deepEqual([code, said], [2, 'There is no role "nobodys": make it first.\n']);
+  });
+
   it('serves as two processes started at once, and a delivery at one moves the listener at the other', async () => {
     const [one, two] = await Promise.all([serve(), serve()]);
     const leaving = new AbortController();

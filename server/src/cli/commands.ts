@@ -123,7 +123,9 @@ export const adminCommands: Readonly<Record<string, Command>> = {
               principal_id: id,
               created_at: at,
             })
+            .onConflict(conflict => conflict.doNothing())
             .execute();
+          await checkLinked(tx, id, options.text('issuer'), options.text('subject'));
         }
         await note(tx, orgId, { action: 'user.added', actor: OPERATOR, details: { user_id: id, role } }, at);
       });
@@ -394,6 +396,23 @@ async function memberOf(database: Database, orgId: string, user: string): Promis
     throw new CommandRefused(`${user} is no member of ${orgId}: users list names them all.`);
   }
   return person;
+}
+
+/** Of one provider, one person is one subject. Said again it is as it was. */
+async function checkLinked(tx: Tx, userId: string, issuer: string, subject: string): Promise<void> {
+  const linked = await tx
+    .selectFrom('identities')
+    .select('principal_id')
+    .where('issuer', '=', issuer)
+    .where('subject', '=', subject)
+    .executeTakeFirst();
+  if (linked?.principal_id !== userId) {
+    throw new CommandRefused(
+      linked
+        ? `Subject ${subject} of ${issuer} is ${linked.principal_id} already.`
+        : `${userId} is another subject of ${issuer} already.`,
+    );
+  }
 }
 
 /** Looked up under the organisation's lock: another may have changed it since the member was found. */

@@ -33,7 +33,10 @@ export class Options {
       const [sentence = ''] = (error as Error).message.split(/\.\s|\n/, 1);
       throw new CommandRefused(`${sentence.replace(/\.$/, '')}. See --help.`);
     }
-    const missing = Object.keys(list).filter(name => list[name] === 'needed' && !this.#values[name]);
+    // What is blank is not there: it would name nobody, or be no reason.
+    const isMissing = (name: string) =>
+      list[name] === 'needed' || (list[name] === 'optional' && this.has(name));
+    const missing = Object.keys(list).filter(name => isMissing(name) && this.text(name) === '');
     if (missing.length > 0) {
       throw new CommandRefused(`${missing.map(name => `--${name}`).join(', ')} must be given. See --help.`);
     }
