@@ -20,6 +20,9 @@ interface Parts {
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** A figure that the database cannot tell now is missing, and is no reason to keep back all the others. */
+const ifTold = <T>(figures: Promise<T>): Promise<T | undefined> => figures.catch(() => undefined);
+
 export function measure(app: FastifyInstance, parts: Parts): void {
   const { token, database, streams, bookKeeper, reconciler } = parts;
   const registry = new Registry();
@@ -57,13 +60,15 @@ export function measure(app: FastifyInstance, parts: Parts): void {
     labelNames: ['status'],
     registers,
     async collect() {
-      const rows = await database.longReads
-        .selectFrom('purchases')
-        .select(({ fn }) => ['status', fn.countAll<bigint>().as('count')])
-        .groupBy('status')
-        .execute();
       this.reset();
-      for (const { status, count } of rows) {
+      const rows = await ifTold(
+        database.longReads
+          .selectFrom('purchases')
+          .select(({ fn }) => ['status', fn.countAll<bigint>().as('count')])
+          .groupBy('status')
+          .execute(),
+      );
+      for (const { status, count } of rows ?? []) {
         this.set({ status }, Number(count));
       }
     },
@@ -74,12 +79,18 @@ export function measure(app: FastifyInstance, parts: Parts): void {
     labelNames: ['status'],
     registers,
     async collect() {
-      const rows = await database.longReads
-        .selectFrom('stripe_events')
-        .select(({ fn }) => ['status', fn.countAll<bigint>().as('count')])
-        .where('status', 'in', ['received', 'quarantined'])
-        .groupBy('status')
-        .execute();
+      this.reset();
+      const rows = await ifTold(
+        database.longReads
+          .selectFrom('stripe_events')
+          .select(({ fn }) => ['status', fn.countAll<bigint>().as('count')])
+          .where('status', 'in', ['received', 'quarantined'])
+          .groupBy('status')
+          .execute(),
+      );
+      if (!rows) {
+        return;
+      }
       this.set({ status: 'received' }, 0);
       this.set({ status: 'quarantined' }, 0);
       for (const { status, count } of rows) {
@@ -118,7 +129,11 @@ export function measure(app: FastifyInstance, parts: Parts): void {
     help: 'Organisations for which nothing is posted until their balances are repaired. Anything but 0 wants a person.',
     registers,
     async collect() {
-      this.set((await frozenOrganisations(database.longReads)).length);
+      this.remove();
+      const frozen = await ifTold(frozenOrganisations(database.longReads));
+      if (frozen) {
+        this.set(frozen.length);
+      }
     },
   });
   new Gauge({

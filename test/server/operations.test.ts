@@ -1,5 +1,7 @@
 // What those who run the server see of it, and how it keeps callers that ran away from everyone else.
 import assert from 'node:assert/strict';
+import { DatabaseUnavailable } from '../../server/src/database/database.ts';
+import { sharedDatabase } from './support/databases.ts';
 import { bearer, House, houseWithStripe, sessionEvent } from './support/house.ts';
 
 describe('rate limits', () => {
@@ -163,6 +165,25 @@ describe('/metrics', () => {
       assert.ok(!answer.body.includes(name), name);
     }
     stream.stream().destroy();
+    await house.close();
+  });
+
+  it('F67 tells of the process while the database is away, and no figure of the database', async () => {
+    const shared = await sharedDatabase();
+    const longReads = shared.longReads.withPlugin({
+      transformQuery() {
+        throw new DatabaseUnavailable('busy');
+      },
+      transformResult: async ({ result }) => result,
+    });
+    const house = await House.build({
+      database: { ...shared, longReads },
+      environment: { METRICS_TOKEN: token },
+    });
+    const answer = await house.get('/metrics', token);
+    assert.equal(answer.statusCode, 200, answer.body);
+    assert.match(answer.body, /^credits_event_streams_open 0$/m);
+    assert.doesNotMatch(answer.body, /^credits_(purchases|webhooks_open|ledgers_frozen)\b/m);
     await house.close();
   });
 });
