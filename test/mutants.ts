@@ -763,7 +763,7 @@ export const mutants: readonly Mutant[] = [
     from: ' and (next_due_at is null or next_due_at > at)',
     to: '',
     test: 'test/server/expiry.test.ts',
-    title: 'is posted by usage, before anything else',
+    title: ', before anything else',
   },
   {
     row: 'I6 an event debits once',
