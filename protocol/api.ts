@@ -160,6 +160,8 @@ export const Budget = z.object({
   period: z.string(),
   period_start: time,
   resets_at: time,
+  /** The limit from then on; `limit_ucr` where it is not told. */
+  resets_to_ucr: z.optional(count),
 });
 export type Budget = z.infer<typeof Budget>;
 
@@ -352,6 +354,8 @@ export const SetBudget = z.object({
   limit_ucr: z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT)),
   /** Of the calendar, in UTC. */
   period: z.enum(budgetPeriods),
+  /** The limit from the next period on, for one that is another in this period alone; `limit_ucr` unless told. */
+  reset_ucr: z.optional(z.int().check(z.minimum(0), z.maximum(MAX_SAFE_AMOUNT))),
 });
 export type SetBudget = z.infer<typeof SetBudget>;
 

@@ -47,6 +47,8 @@ export interface BudgetView {
   readonly limitUcr: Ucr;
   readonly usedUcr: Ucr;
   readonly resetsAtMs: number;
+  /** The limit from then on. */
+  readonly resetsToUcr: Ucr;
 }
 
 export interface OfferView {

@@ -774,6 +774,14 @@ export const mutants: readonly Mutant[] = [
     title: 'I6 debits an event once',
   },
   {
+    row: 'a budget that is raised for one period goes back',
+    file: 'server/src/ledger/budgets.ts',
+    from: 'b.reset_ucr is null or b.limit_since >= running.since',
+    to: 'true',
+    test: 'test/server/budgets.test.ts',
+    title: 'that are raised for one period go back by themselves',
+  },
+  {
     row: 'F71 wrong balances are not shown',
     file: 'server/src/ledger/balance.ts',
     from: 'return kept.isFrozen ? figuresFrom(summed(orgId), query, orgId, now) : kept;',

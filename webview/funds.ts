@@ -102,9 +102,13 @@ function plain(name: string, words: string): TemplateResult {
 }
 
 function budgetBar(budget: BudgetView, locale: string): TemplateResult {
-  const { limitUcr, usedUcr, resetsAtMs } = budget;
+  const { limitUcr, usedUcr, resetsAtMs, resetsToUcr } = budget;
   const over = usedUcr - limitUcr;
-  const resets = t('Resets on {0}', dayText(resetsAtMs, locale));
+  const day = dayText(resetsAtMs, locale);
+  const resets =
+    resetsToUcr === limitUcr
+      ? t('Resets on {0}', day)
+      : t('Resets on {0}, to {1}', day, creditsText(resetsToUcr, locale));
   return bar(
     {
       name: budgetName(budget),

@@ -124,13 +124,14 @@ function includedView(included: Snapshot['included']): DetailView['included'] {
   }
 }
 
-function budgetView({ scope, name, limit_ucr, used_ucr, resets_at }: Budget): BudgetView {
+function budgetView({ scope, name, limit_ucr, used_ucr, resets_at, resets_to_ucr }: Budget): BudgetView {
   return {
     scope: scope === 'user' || scope === 'team' ? scope : 'other',
     name,
     limitUcr: limit_ucr,
     usedUcr: used_ucr,
     resetsAtMs: Date.parse(resets_at),
+    resetsToUcr: resets_to_ucr ?? limit_ucr,
   };
 }
 

@@ -42,6 +42,7 @@ const ownBudget: BudgetView = {
   limitUcr: credits(1_000),
   usedUcr: credits(640),
   resetsAtMs: Date.parse('2026-12-01T00:00:00Z'),
+  resetsToUcr: credits(1_000),
 };
 const teamBudget: BudgetView = {
   scope: 'team',
@@ -49,6 +50,8 @@ const teamBudget: BudgetView = {
   limitUcr: credits(4_000),
   usedUcr: credits(3_400),
   resetsAtMs: Date.parse('2027-01-01T00:00:00Z'),
+  // More this quarter than usually.
+  resetsToUcr: credits(2_500),
 };
 
 const detail: DetailView = {

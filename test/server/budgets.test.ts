@@ -80,6 +80,7 @@ describe('budgets', () => {
           period: 'month',
           period_start: '2027-02-01T00:00:00.000Z',
           resets_at: '2027-03-01T00:00:00.000Z',
+          resets_to_ucr: 100 * CREDIT,
         },
         {
           scope: 'team',
@@ -89,6 +90,7 @@ describe('budgets', () => {
           period: 'half_year',
           period_start: '2027-01-01T00:00:00.000Z',
           resets_at: '2027-07-01T00:00:00.000Z',
+          resets_to_ucr: 300 * CREDIT,
         },
       ],
     );
@@ -165,6 +167,45 @@ describe('budgets', () => {
     assert.deepEqual(await used(), [9]);
     await limit(50, 'year');
     assert.deepEqual(await used(), [9]);
+  });
+
+  it('that are raised for one period go back by themselves, to what each one after it may use', async () => {
+    const clock = clockAt('2027-02-10T00:00:00Z');
+    const other = await House.build({ clock });
+    const theirs = await other.org();
+    const person = (await other.get('/v1/me', theirs.member)).json().principal.id;
+    const set = (payload: object) =>
+      other.app.inject({
+        method: 'PUT',
+        url: `/v1/orgs/${theirs.id}/members/${person}/budget`,
+        headers: bearer(theirs.admin),
+        payload: { period: 'month', ...payload },
+      });
+    const limits = async () =>
+      (await other.get(`/v1/orgs/${theirs.id}/balance`, theirs.member))
+        .json<Balance>()
+        .budgets?.map(({ limit_ucr, resets_to_ucr }) => [limit_ucr, resets_to_ucr]);
+    const holdOf = (amount_ucr: number, hold_id: string) =>
+      other.post(`/v1/orgs/${theirs.id}/holds`, theirs.service, {
+        hold_id,
+        amount_ucr,
+        expires_in_s: 60,
+        user_id: person,
+      });
+    await set({ limit_ucr: 100, reset_ucr: 40 });
+    assert.deepEqual(await limits(), [[100, 40]]);
+    assert.equal((await holdOf(100, 'in_february')).statusCode, 200);
+    for (const month of ['2027-03', '2027-04']) {
+      clock.advance(Date.parse(`${month}-01T00:00:00Z`) - clock.now().getTime());
+      assert.deepEqual(await limits(), [[40, 40]]);
+      assert.equal((await holdOf(41, `too_much_in_${month}`)).json().code, 'budget_exceeded');
+      assert.equal((await holdOf(40, `all_of_${month}`)).statusCode, 200);
+    }
+    await set({ limit_ucr: 70 });
+    clock.advance(31 * DAY_MS);
+    assert.deepEqual(await limits(), [[70, 70]], 'until it is told otherwise');
+    await booksAreInOrder(other);
+    await other.close();
   });
 
   it('renew themselves at the calendar’s period, in UTC', async () => {

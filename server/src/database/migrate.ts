@@ -9,6 +9,7 @@ import { identitySchema } from './migrations/0005_identity.ts';
 import { organisationSchema } from './migrations/0006_organisation.ts';
 import { missedNewsSchema } from './migrations/0007_missed_news.ts';
 import { postingSchema } from './migrations/0008_posting.ts';
+import { budgetResetsSchema } from './migrations/0009_budget_resets.ts';
 import { checkSchema, SchemaBroken } from './schema.ts';
 import { sqlState } from './sqlState.ts';
 
@@ -26,6 +27,7 @@ const migrations: Record<string, Step> = {
   '0006_organisation': statements(organisationSchema),
   '0007_missed_news': statements(missedNewsSchema),
   '0008_posting': statements(postingSchema),
+  '0009_budget_resets': statements(budgetResetsSchema),
 };
 
 export class SchemaTooNew extends Error {

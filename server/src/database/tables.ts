@@ -204,6 +204,9 @@ export interface Tables {
     /** … a person's. */
     principal_id: string | null;
     limit_ucr: bigint;
+    /** The limit after the period that began at `limit_since`; null where it stays. */
+    reset_ucr: bigint | null;
+    limit_since: Date | null;
     period: BudgetPeriod;
     /** The period that `used_ucr` is of; in a later one nothing is used yet. */
     period_start: Date;

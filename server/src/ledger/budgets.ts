@@ -12,6 +12,8 @@ export interface BudgetFigures {
   readonly principalId: string | null;
   readonly name: string;
   readonly limitUcr: bigint;
+  /** The limit of the periods to come. */
+  readonly resetUcr: bigint;
   readonly usedUcr: bigint;
   /** On hold for requests that are running. */
   readonly heldUcr: bigint;
@@ -30,7 +32,9 @@ export async function readBudgets(
 ): Promise<BudgetFigures[]> {
   const { rows } = await sql<BudgetFigures>`
     select b.budget_id as id, b.team_id as "teamId", b.principal_id as "principalId",
-      coalesce(t.name, p.name) as name, b.limit_ucr as "limitUcr", b.period, running.since as "periodStart",
+      coalesce(t.name, p.name) as name, coalesce(b.reset_ucr, b.limit_ucr) as "resetUcr",
+      case when b.reset_ucr is null or b.limit_since >= running.since then b.limit_ucr else b.reset_ucr end as "limitUcr",
+      b.period, running.since as "periodStart",
       case when b.period_start >= running.since then b.used_ucr else 0::bigint end as "usedUcr",
       (select coalesce(sum(h.amount_ucr), 0)::bigint from holds h
         where h.org_id = b.org_id and h.status = 'open' and h.expires_at > ${now} and (h.user_id = b.principal_id
@@ -96,5 +100,6 @@ export function budgetOnTheWire(budget: BudgetFigures): Budget {
     period,
     period_start: start.toISOString(),
     resets_at: resetsAt.toISOString(),
+    resets_to_ucr: Number(budget.resetUcr),
   };
 }

@@ -15,7 +15,7 @@ export type Subject = { readonly teamId: string } | { readonly principalId: stri
 
 /**
  * A new budget, or one with another period, starts from what was used in the running period by those it is for; one
- * with another limit only keeps counting.
+ * with another limit only keeps counting. `limit_ucr` is of the running period where `reset_ucr` says what comes after it.
  */
 export async function setBudget(
   tx: Tx,
@@ -27,10 +27,11 @@ export async function setBudget(
   const before = await findBudget(tx, member, subject, at);
   const { orgId } = member;
   const limit_ucr = BigInt(wish.limit_ucr);
+  const reset_ucr = wish.reset_ucr === undefined ? null : BigInt(wish.reset_ucr);
   if (before?.period === wish.period) {
     await tx
       .updateTable('budgets')
-      .set({ limit_ucr })
+      .set({ limit_ucr, reset_ucr, limit_since: before.periodStart })
       .where('org_id', '=', orgId)
       .where('budget_id', '=', before.id)
       .execute();
@@ -38,15 +39,19 @@ export async function setBudget(
     const id = before?.id ?? newId('bud', at);
     const [teamId, principalId] = 'teamId' in subject ? [subject.teamId, null] : [null, subject.principalId];
     await sql`
-      insert into budgets (org_id, budget_id, team_id, principal_id, limit_ucr, period, period_start, used_ucr, created_at)
-      select ${orgId}, ${id}, ${teamId}, ${principalId}, ${limit_ucr}, ${wish.period}::text, running.since, (
+      insert into budgets (org_id, budget_id, team_id, principal_id, limit_ucr, reset_ucr, period, limit_since, period_start,
+        used_ucr, created_at)
+      select ${orgId}, ${id}, ${teamId}, ${principalId}, ${limit_ucr}, ${reset_ucr}::bigint, ${wish.period}::text, running.since,
+        running.since, (
         select coalesce(sum(used_ucr), 0) from usage_days
         where org_id = ${orgId} and day >= (running.since at time zone 'UTC')::date and (user_id = ${principalId}
           or user_id in (select principal_id from team_members where org_id = ${orgId} and team_id = ${teamId}))
       ), ${at}
       from (select budget_period_start(${wish.period}::text, ${at}::timestamptz) as since) running
-      on conflict (org_id, budget_id) do update set limit_ucr = excluded.limit_ucr, period = excluded.period,
-        period_start = excluded.period_start, used_ucr = excluded.used_ucr`.execute(tx);
+      on conflict (org_id, budget_id) do update set limit_ucr = excluded.limit_ucr, reset_ucr = excluded.reset_ucr,
+        period = excluded.period, limit_since = excluded.limit_since, period_start = excluded.period_start, used_ucr = excluded.used_ucr`.execute(
+      tx,
+    );
   }
   await noteChange(tx, member, subject, before, wish, at);
   const after = await findBudget(tx, member, subject, at);
@@ -105,6 +110,7 @@ async function noteChange(
       before_period: before?.period ?? null,
       after_ucr: after?.limit_ucr ?? null,
       after_period: after?.period ?? null,
+      ...(after?.reset_ucr !== undefined && { after_reset_ucr: after.reset_ucr }),
     },
   };
   await note(tx, member.orgId, deed, at);
