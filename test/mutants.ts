@@ -774,6 +774,14 @@ export const mutants: readonly Mutant[] = [
     title: 'I6 debits an event once',
   },
   {
+    row: 'F59 what a person decided of a payment stays',
+    file: 'server/src/purchases/fulfilment.ts',
+    from: 'purchase.failure_code === REVIEWED',
+    to: 'false',
+    test: 'test/server/review.test.ts',
+    title: 'F59 stays failed when it is settled so',
+  },
+  {
     row: 'a budget that is raised for one period goes back',
     file: 'server/src/ledger/budgets.ts',
     from: 'b.reset_ucr is null or b.limit_since >= running.since',

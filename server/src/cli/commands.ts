@@ -13,6 +13,7 @@ import { newId } from '../ids.ts';
 import { Ledger } from '../ledger/ledger.ts';
 import { appoint, dismiss } from '../organisation/members.ts';
 import { RequestRefused } from '../problems.ts';
+import { awaitingReview, review } from '../purchases/review.ts';
 import { CommandRefused, type OptionList, Options } from './options.ts';
 
 /** Told as it is with --json, else as lines of `name value`. */
@@ -286,6 +287,44 @@ export const adminCommands: Readonly<Record<string, Command>> = {
         }),
       );
       return { version: Number(version), duplicate };
+    },
+  },
+  'purchases parked': {
+    options: {},
+    usage: '',
+    meaning: 'Payments that differ from their order (needs_review) and wait for a person.',
+    async run({ database }) {
+      const rows = await awaitingReview(database.query).execute();
+      return rows.map(row => ({
+        org: row.org_id,
+        purchase: row.purchase_id,
+        amount_minor: Number(row.amount_minor),
+        currency: row.currency,
+        credits: Number(row.credits_ucr) / UCR_PER_CREDIT,
+        session: row.session_id,
+        created_at: row.created_at.toISOString(),
+      }));
+    },
+  },
+  'purchases settle': {
+    options: { org: 'needed', purchase: 'needed', as: 'needed', reason: 'needed' },
+    usage: '--org ORG --purchase pur_… --as credited|failed --reason TEXT',
+    meaning:
+      'Decides such a payment after a look at it at the payment provider: what was ordered is credited, or nothing is.',
+    async run({ database, ledger, clock }, options) {
+      const orgId = await organisation(database, options);
+      const purchaseId = options.text('purchase');
+      const as = options.oneOf('as', ['credited', 'failed']);
+      const verdict = { orgId, purchaseId, as, reason: options.text('reason'), actor: OPERATOR };
+      const outcome = await database.transaction(tx => review(tx, ledger, verdict, clock()));
+      if (outcome !== 'done') {
+        throw new CommandRefused(
+          outcome === 'not_waiting'
+            ? `${purchaseId} of ${orgId} does not wait for a decision: purchases parked names those that do.`
+            : `Money of ${purchaseId} has gone back: settle it as failed, and give what is due with adjust.`,
+        );
+      }
+      return { purchase: purchaseId, status: as };
     },
   },
   restored: {

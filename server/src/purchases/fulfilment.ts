@@ -10,7 +10,14 @@ import { newId } from '../ids.ts';
 import { type Ledger, lockOrganisation } from '../ledger/ledger.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Notice, Payments, Returned, Session } from './payments.ts';
-import { changePurchase, mayBecome, type PurchaseRow, selectPurchases, tellPurchase } from './purchase.ts';
+import {
+  changePurchase,
+  mayBecome,
+  type PurchaseRow,
+  REVIEWED,
+  selectPurchases,
+  tellPurchase,
+} from './purchase.ts';
 import { PAYMENT_PROVIDER, type Reversal, reversalOf, reverse } from './reversal.ts';
 
 /** What the payment side knows, compared with what was ordered. */
@@ -299,7 +306,8 @@ export class Fulfilment {
   async #advance(tx: Tx, purchase: PurchaseRow, session: Session, finding: Finding): Promise<void> {
     const now = this.#clock();
     const status = statusAfter(finding, purchase);
-    if (status === purchase.status || !mayBecome[purchase.status].includes(status)) {
+    const isDecided = purchase.failure_code === REVIEWED;
+    if (isDecided || status === purchase.status || !mayBecome[purchase.status].includes(status)) {
       return;
     }
     const links = {

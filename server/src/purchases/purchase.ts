@@ -29,7 +29,11 @@ export const mayBecome: Record<PurchaseStatus, readonly PurchaseStatus[]> = {
   credited: [],
 };
 
+/** The failure of a purchase that a person has looked at: what was decided stays, whatever is told later. */
+export const REVIEWED = 'reviewed';
+
 const failures: Record<string, string> = {
+  [REVIEWED]: 'The payment did not match the order. A person looked at it; nothing was credited.',
   payment_failed: 'The payment did not go through. Nothing was credited.',
   not_opened: 'The payment page could not be opened in time. Nothing was charged.',
 };
@@ -52,6 +56,7 @@ export async function changePurchase(
   },
   actor: string,
   at: Date,
+  allowed = mayBecome[purchase.status],
 ): Promise<void> {
   const changed = await tx
     .updateTable('purchases')
@@ -60,7 +65,7 @@ export async function changePurchase(
     .where('purchase_id', '=', purchase.purchase_id)
     .where('status', '=', purchase.status)
     .executeTakeFirstOrThrow();
-  if (!mayBecome[purchase.status].includes(change.status) || changed.numUpdatedRows !== 1n) {
+  if (!allowed.includes(change.status) || changed.numUpdatedRows !== 1n) {
     throw new Error(
       `purchase ${purchase.purchase_id} cannot become ${change.status} from ${purchase.status}`,
     );
