@@ -2,6 +2,7 @@
 // it until they are rebuilt.
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
+import type { AuditList } from '../../protocol/api.ts';
 import { repairProjection, verifyLedger } from '../../server/src/ledger/verify.ts';
 import { createLog } from '../../server/src/log.ts';
 import { plant } from '../../server/src/seed.ts';
@@ -174,6 +175,12 @@ describe('a ledger that differs from its entries', () => {
       .where('budget_id', '=', budget_id)
       .execute();
     assert.deepEqual(budget, [{ used_ucr: 3_000n }]);
+    const log = (await house.get(`/v1/orgs/${org.id}/audit`, org.admin)).json<AuditList>().data;
+    assert.deepEqual(
+      log.filter(({ action }) => action === 'ledger.repaired').map(({ details }) => details['where']),
+      found.map(([where]) => where).reverse(),
+      'what was wrong stays on record',
+    );
   });
 
   it('F71 is not bought for, used from, held from or granted to, and is again when it is repaired', async () => {

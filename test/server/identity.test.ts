@@ -297,6 +297,26 @@ describe('an identity provider’s token', () => {
       }
     });
 
+    it('is not asked by each request when its keys are too old to be believed', async () => {
+      const own = await Provider.start();
+      const other = await House.build({ environment: environmentOf(own), clock: house.clock });
+      try {
+        const good = await token({ claims: { iss: own.url }, key: own.keys.privateKey });
+        assert.equal((await other.get(paths.me(), good)).statusCode, 200);
+        own.isDown = true;
+        mock.timers.enable({ apis: ['Date'], now: Date.now() + 3_601_000 });
+        const { keys } = own.asked;
+        for (let count = 0; count < 3; count++) {
+          assert.equal((await other.get(paths.me(), good)).statusCode, 503);
+        }
+        assert.equal(own.asked.keys - keys, 1);
+      } finally {
+        mock.timers.reset();
+        await other.close();
+        await own.stop();
+      }
+    });
+
     it('leaves tokens of this server as they are', async () => {
       const other = await House.build({
         environment: { OIDC_ISSUERS: 'http://127.0.0.1:9', OIDC_CLIENT_ID: 'x' },

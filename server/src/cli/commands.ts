@@ -263,7 +263,11 @@ export const adminCommands: Readonly<Record<string, Command>> = {
           };
       await deed(database, orgId, async tx => {
         await ledger.setPlan(tx, orgId, plan);
-        const details = { included_ucr: plan && Number(plan.includedUcr), day: plan?.anchorDay ?? null };
+        const details = {
+          included_ucr: plan && Number(plan.includedUcr),
+          day: plan?.anchorDay ?? null,
+          rollover_cap_ucr: plan && Number(plan.rolloverCapUcr),
+        };
         await note(tx, orgId, { action: 'plan.set', actor: OPERATOR, details }, clock());
       });
       return plan

@@ -36,10 +36,11 @@ const MAX_METADATA_BYTES = 256 * 1024;
 /** A key that was taken back counts for so long at most. */
 const KEYS_FRESH_MS = HOUR_MS;
 /** A provider that did not answer, or a key that it does not have, is not asked for again sooner. */
-const ASK_AGAIN_MS = { discovery: 5_000, keys: 30_000 };
+const ASK_AGAIN_MS = { failed: 5_000, keys: 30_000 };
 
 const Discovery = z.object({ issuer: z.string(), jwks_uri: z.string() });
 
+type KeySet = ReturnType<typeof createRemoteJWKSet>;
 type FindKey = (header?: JWSHeaderParameters, token?: FlattenedJWSInput) => Promise<CryptoKey>;
 
 /** @throws {RequestRefused} `unauthenticated` for a token that is not good, `unavailable` when that could not be found out. */
@@ -109,10 +110,15 @@ function scopesOf({ scope, scp }: JWTPayload): string[] {
   return Array.isArray(said) ? said.filter(item => typeof item === 'string') : String(said ?? '').split(' ');
 }
 
+/** It is not asked: it did not answer a moment ago. */
+class Paused extends Error {
+  override readonly name = 'Paused';
+}
+
 /** One provider's keys, looked up when the first token needs them. */
 class PublicKeys {
   readonly #issuer: string;
-  #known: Promise<FindKey> | undefined;
+  #known: Promise<KeySet> | undefined;
   /** Monotonic, ms. */
   #failedAt = Number.NEGATIVE_INFINITY;
 
@@ -122,10 +128,17 @@ class PublicKeys {
 
   readonly find: FindKey = async (header, token) => {
     try {
-      return await (await this.#keySet())(header, token);
+      const keys = await this.#keySet();
+      if (!keys.fresh) {
+        this.#checkPause();
+      }
+      return await keys(header, token);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
         throw error;
+      }
+      if (!(error instanceof Paused)) {
+        this.#failedAt = performance.now();
       }
       // Whether the token is good is not known, so nobody is told that it is not.
       throw new RequestRefused('unavailable', { retry_after_s: 5 }, { cause: error });
@@ -133,23 +146,27 @@ class PublicKeys {
   };
 
   /** Asked once for all who wait. A failure is remembered for a moment, success for as long as the server runs. */
-  #keySet(): Promise<FindKey> {
+  #keySet(): Promise<KeySet> {
     if (!this.#known) {
-      if (performance.now() - this.#failedAt < ASK_AGAIN_MS.discovery) {
-        return Promise.reject(new Error(`${this.#issuer} did not answer a moment ago`));
-      }
+      this.#checkPause();
       this.#known = discover(this.#issuer);
       this.#known.catch(() => {
-        this.#failedAt = performance.now();
         this.#known = undefined;
       });
     }
     return this.#known;
   }
+
+  /** @throws {Paused} */
+  #checkPause(): void {
+    if (performance.now() - this.#failedAt < ASK_AGAIN_MS.failed) {
+      throw new Paused(`${this.#issuer} did not answer a moment ago`);
+    }
+  }
 }
 
 /** Source: https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig */
-async function discover(issuer: string): Promise<FindKey> {
+async function discover(issuer: string): Promise<KeySet> {
   const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const answer = await fetch(address, {
     redirect: 'error',

@@ -1,6 +1,8 @@
 // Recomputes every balance from the entries, and usage from its events, and reports where the projection or the books differ (F71). An organisation
 // whose kept balances are wrong is frozen: read from its entries, nothing posted, until its balances are rebuilt.
 import { sql } from 'kysely';
+import { note } from '../audit.ts';
+import { systemClock } from '../clock.ts';
 import type { Database, Query } from '../database/database.ts';
 import { takeTurn } from './posting.ts';
 
@@ -96,13 +98,18 @@ export function freeze(database: Database, orgId: string, at: Date): Promise<voi
 }
 
 /**
- * Rebuilds the balances of an organisation from its entries, and what was used from its events, and opens its gate. What remains wrong (entries that do not
- * sum to zero, holds that differ) is answered, and is a person's to explain. Needs the owner of the tables: the rule
- * that balances change by entries only is lifted for this one transaction.
+ * Rebuilds the balances of an organisation from its entries, and what was used from its events, and opens its gate. What was
+ * wrong is in the audit log. What remains wrong (entries that do not sum to zero, holds that differ) is answered, and is a
+ * person's to explain. Needs the owner of the tables: the rule that balances change by entries only is lifted for this one
+ * transaction.
  */
-export function repairProjection(database: Database, orgId: string): Promise<Drift[]> {
+export function repairProjection(database: Database, orgId: string, at = systemClock()): Promise<Drift[]> {
   return database.transaction(async tx => {
     await takeTurn(tx, orgId);
+    for (const { where, expected, found } of (await verifyLedger(tx, orgId)).filter(isMendable)) {
+      const details = { where, found_ucr: Number(found), rebuilt_ucr: Number(expected) };
+      await note(tx, orgId, { action: 'ledger.repaired', actor: 'operator', details }, at);
+    }
     await sql`alter table accounts disable trigger only_by_entries`.execute(tx);
     await sql`
       update accounts a set balance_ucr = coalesce((select sum(e.amount_ucr) from ledger_entries e

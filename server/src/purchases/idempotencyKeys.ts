@@ -97,9 +97,12 @@ export class IdempotencyKeys {
       .execute();
   }
 
-  /** Nothing is remembered of a failure on our side, so that the same key can be tried again. */
+  /**
+   * Nothing is remembered of a failure on our side, so that the same key can be tried again. Where another process has
+   * taken the key over meanwhile, it stays that one's.
+   */
   async release(use: KeyUse): Promise<void> {
-    await this.#update(use).set({ held_by: null }).execute();
+    await this.#update(use).set({ held_by: null }).where('held_by', '=', this.#holder).execute();
   }
 
   #rowOf(use: KeyUse) {
