@@ -78,8 +78,8 @@ export const bugs: readonly Bug[] = [
       at('purchases/purchase.ts', '  credited: [],', "  credited: ['credited'],"),
       at(
         'purchases/fulfilment.ts',
-        'if (status === purchase.status || !',
-        "if ((status === purchase.status && status !== 'credited') || !",
+        '|| status === purchase.status || !',
+        "|| (status === purchase.status && status !== 'credited') || !",
       ),
     ],
   },
