@@ -66,6 +66,10 @@ function describeRejection(error: CreditsError): string {
       return l10n.t('Buying credits is not possible for this organisation at the moment.');
     case 'purchase_not_open':
       return l10n.t('This purchase is no longer open.');
+    case 'return_uri_not_allowed':
+      return l10n.t(
+        'The credits server does not know the address of this editor. An administrator of the server can add it.',
+      );
     case 'quote_changed':
       return l10n.t('The price has changed. Look at the new figure before you buy.');
     default:
@@ -85,6 +89,8 @@ export function describeBlocked(reason: string | null): string {
       return l10n.t('Buying credits is switched off for your organisation.');
     case 'payments_unavailable':
       return l10n.t('Payments are not available at the moment.');
+    case 'daily_limit':
+      return l10n.t('Your organisation has bought as much as it may within 24 hours.');
     case 'dispute_open':
       return l10n.t('Buying is paused while an earlier payment is disputed.');
     case 'past_due':

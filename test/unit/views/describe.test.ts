@@ -67,6 +67,19 @@ describe('every fault in words', () => {
     ok(!/[[\]]/.test(describeBlocked('[x](command:y)')));
   });
 
+  it('says each reason of the contract in a sentence, and not by its name', () => {
+    for (const reason of [
+      'not_admin',
+      'purchasing_disabled',
+      'payments_unavailable',
+      'dispute_open',
+      'daily_limit',
+      'past_due',
+    ]) {
+      ok(!describeBlocked(reason).includes(reason), reason);
+    }
+  });
+
   it('F26 names a blocked reason it does not know', () => {
     ok(describeBlocked('moon_phase').includes('moon_phase'));
     ok(describeBlocked(null).length > 0);

@@ -199,6 +199,7 @@ describe('the host in a language of accents', () => {
       'purchasing_disabled',
       'payments_unavailable',
       'dispute_open',
+      'daily_limit',
       'past_due',
     ]) {
       isTranslated(describeBlocked(reason));
