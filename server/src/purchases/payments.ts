@@ -235,12 +235,7 @@ export class StripePayments implements Payments {
       return null;
     }
     const of = { payment_intent: intent.id, limit: 100 };
-    const refunds =
-      charge.amount_refunded > 0
-        ? (await this.#all(after => this.#stripe.refunds.list({ ...of, ...after }))).filter(
-            refund => refund.status !== 'failed' && refund.status !== 'canceled',
-          )
-        : [];
+    const refunds = charge.amount_refunded > 0 ? await this.#refundsOf(of) : [];
     const disputes = charge.disputed
       ? (await this.#ask('list', () => this.#stripe.disputes.list(of))).data.map(dispute => ({
           // A card network may dispute in a currency of its own; then no figure but the whole is safe.
@@ -261,19 +256,26 @@ export class StripePayments implements Payments {
     };
   }
 
-  /** Of a list, however many pages it has. */
-  async #all<T extends { id: string }>(
+  /** Those that took money back, or are about to. */
+  async #refundsOf(payment: Stripe.RefundListParams): Promise<Stripe.Refund[]> {
+    const found: Stripe.Refund[] = [];
+    for await (const refunds of this.#pages(after => this.#stripe.refunds.list({ ...payment, ...after }))) {
+      found.push(...refunds.filter(({ status }) => status !== 'failed' && status !== 'canceled'));
+    }
+    return found;
+  }
+
+  /** A list page by page, however many it has. */
+  async *#pages<T extends { id: string }>(
     list: (after: { starting_after?: string }) => Promise<Stripe.ApiList<T>>,
-  ): Promise<T[]> {
-    const found: T[] = [];
+  ): AsyncIterable<readonly T[]> {
     let last: string | undefined;
     do {
       const after = last === undefined ? {} : { starting_after: last };
       const page = await this.#ask('list', () => list(after));
-      found.push(...page.data);
+      yield page.data;
       last = page.has_more ? page.data.at(-1)?.id : undefined;
     } while (last !== undefined);
-    return found;
   }
 
   async expire(sessionId: string): Promise<boolean> {
@@ -322,16 +324,9 @@ export class StripePayments implements Payments {
       return; // its stand-in keeps no list
     }
     const of = { types: [...types], created: { gte: Math.floor(since.getTime() / 1_000) }, limit: 100 };
-    let last: string | undefined;
-    do {
-      const after = last === undefined ? {} : { starting_after: last };
-      const page = await this.#ask('list', () => this.#stripe.events.list({ ...of, ...after }));
-      yield page.data.map(event => ({
-        ...notice(event, event.id),
-        createdAt: new Date(event.created * 1_000),
-      }));
-      last = page.has_more ? page.data.at(-1)?.id : undefined;
-    } while (last !== undefined);
+    for await (const events of this.#pages(after => this.#stripe.events.list({ ...of, ...after }))) {
+      yield events.map(event => ({ ...notice(event, event.id), createdAt: new Date(event.created * 1_000) }));
+    }
   }
 
   async #askAbout<T extends { object: string }>(
