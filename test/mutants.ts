@@ -774,6 +774,14 @@ export const mutants: readonly Mutant[] = [
     title: 'I6 debits an event once',
   },
   {
+    row: 'T31 a key that was taken over is not released by another',
+    file: 'server/src/purchases/idempotencyKeys.ts',
+    from: ".set({ held_by: null }).where('held_by', '=', this.#holder)",
+    to: '.set({ held_by: null })',
+    test: 'test/server/purchases.test.ts',
+    title: 'T31 leaves a key with the process that has taken it over',
+  },
+  {
     row: 'F59 what a person decided of a payment stays',
     file: 'server/src/purchases/fulfilment.ts',
     from: 'purchase.failure_code === REVIEWED',

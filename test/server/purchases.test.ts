@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import type { Purchase, PurchaseList } from '../../protocol/api.ts';
+import { IdempotencyKeys } from '../../server/src/purchases/idempotencyKeys.ts';
 import {
   bearer,
   booksAreInOrder,
@@ -310,6 +311,24 @@ describe('a purchase', () => {
         assert.ok([201, 409].includes(answer.statusCode), answer.body);
       }
       assert.equal((await house.get(`/v1/orgs/${org.id}/purchases`, org.admin)).json().data.length, 1);
+    });
+
+    it('T31 leaves a key with the process that has taken it over, when a slow one fails at last', async () => {
+      const { id: purchaseId } = await house.bought(org);
+      const principalId = (await house.get('/v1/me', org.admin)).json().principal.id;
+      const use = { orgId: org.id, route: 'POST purchases', principalId, key: 'slow', requestHash: 'order' };
+      const shared = { ...house.database, exclusive: false };
+      const [slow, next, third] = Array.from(
+        { length: 3 },
+        () => new IdempotencyKeys(shared, house.clock.now),
+      );
+      await shared.transaction(async tx => slow?.begin(tx, use, purchaseId));
+      house.clock.advance(2 * 60_000 + 1);
+      assert.deepEqual(await next?.claim(use), { kind: 'resume', purchaseId });
+      await slow?.release(use);
+      await assert.rejects(async () => third?.claim(use), { problem: 'request_in_progress' });
+      await next?.release(use);
+      assert.deepEqual(await third?.claim(use), { kind: 'resume', purchaseId });
     });
 
     it('F53 goes on with the same purchase after the payment side was down, and the 503 is not replayed', async () => {
