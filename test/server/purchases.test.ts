@@ -537,6 +537,28 @@ describe('a purchase', () => {
     assert.deepEqual([purchase.status, purchase.failure.code], ['failed', 'not_opened']);
   });
 
+  it('F59 whose page the payment side does not know stays open, and waits for a person a day after its end', async () => {
+    const { id } = await house.bought(org);
+    const session_id = `cs_test_anotherAccount${id}`;
+    await house.database.query
+      .updateTable('purchases')
+      .set({ session_id })
+      .where('purchase_id', '=', id)
+      .execute();
+    const statusAfter = async (ms: number) => {
+      house.clock.advance(ms);
+      await house.app.parts.reconciler.look();
+      return (await house.purchase(org, id)).status;
+    };
+    const cancel = await house.post(`/v1/orgs/${org.id}/purchases/${id}/cancel`, org.admin);
+    assert.deepEqual([cancel.statusCode, cancel.json().code], [503, 'payment_provider_unavailable']);
+    assert.deepEqual(
+      [await statusAfter(24 * 60 * 60_000), await statusAfter(61 * 60_000)],
+      ['open', 'needs_review'],
+    );
+    assert.equal(await available(), 5_218_000_000);
+  });
+
   it('is listed newest first, page by page', async () => {
     const ids: string[] = [];
     for (let n = 0; n < 5; n++) {

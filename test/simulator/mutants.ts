@@ -100,8 +100,8 @@ export const bugs: readonly Bug[] = [
     edits: [
       at(
         'purchases/fulfilment.ts',
-        '      amountUcr: purchase.credits_ucr,\n',
-        '      amountUcr: (purchase.credits_ucr * BigInt(session.returned?.paidMinor ?? 0)) / purchase.amount_minor,\n',
+        'await credit(tx, this.#ledger, purchase, links',
+        'const credits_ucr = (purchase.credits_ucr * BigInt(session.returned?.paidMinor ?? 0)) / purchase.amount_minor;\n    await credit(tx, this.#ledger, { ...purchase, credits_ucr }, links',
       ),
     ],
   },

@@ -3,22 +3,26 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { PurchaseStatus } from '../../../protocol/api.ts';
 import { note } from '../audit.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, HOUR_MS } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
 import type { StripeEventStatus } from '../database/tables.ts';
-import { newId } from '../ids.ts';
 import { type Ledger, lockOrganisation } from '../ledger/ledger.ts';
 import { RequestRefused } from '../problems.ts';
 import type { Notice, Payments, Returned, Session } from './payments.ts';
 import {
   changePurchase,
+  credit,
   mayBecome,
   type PurchaseRow,
   REVIEWED,
   selectPurchases,
   tellPurchase,
+  underWay,
 } from './purchase.ts';
 import { PAYMENT_PROVIDER, type Reversal, reversalOf, reverse } from './reversal.ts';
+
+/** An order whose session is unknown to the payment side waits for this long after its page has ended. */
+const LOST_AFTER_MS = 24 * HOUR_MS;
 
 /** What the payment side knows, compared with what was ordered. */
 type Finding = 'waiting' | 'processing' | 'paid' | 'failed' | 'expired' | 'mismatch';
@@ -93,11 +97,14 @@ export class Fulfilment {
     }
     const purchase = await this.#purchaseOf(sessionId, this.#payments);
     const look = purchase && (await this.#beginLook(purchase));
-    const session = purchase && (await this.#payments.read(sessionId));
-    if (!session || look === undefined) {
+    if (!purchase || look === undefined) {
       this.#log.error({ session: sessionId }, 'a payment session belongs to no purchase: a person must look');
       await this.#settle(this.#database.query, eventKey, 'quarantined', null);
       return;
+    }
+    const session = await this.#payments.read(sessionId);
+    if (!session) {
+      return this.#lose(purchase, sessionId, eventKey);
     }
     await this.#database.transaction(async tx => {
       await lockOrganisation(tx, purchase.org_id);
@@ -322,33 +329,31 @@ export class Fulfilment {
       await changePurchase(tx, purchase, { ...links, status, failure_code }, PAYMENT_PROVIDER, now);
       return;
     }
-    // The stored order is credited, never a figure of the session: that one may include tax, or be in another currency.
-    const grantId = newId('gr', now);
-    const { version } = await this.#ledger.grant(tx, purchase.org_id, {
-      id: grantId,
-      kind: 'purchased',
-      amountUcr: purchase.credits_ucr,
-      type: 'purchase',
-      source: { type: 'checkout_session', id: session.id },
-      actor: purchase.created_by,
-    });
-    await changePurchase(
-      tx,
-      purchase,
-      {
-        ...links,
-        status,
-        credited_at: now,
-        balance_version: version,
-        grant_id: grantId,
-        failure_code: null,
-      },
-      purchase.created_by,
-      now,
-    );
+    await credit(tx, this.#ledger, purchase, links, purchase.created_by, now);
     if (purchase.status !== 'open' && purchase.status !== 'processing') {
       this.#log.warn({ purchase: purchase.purchase_id, was: purchase.status }, 'credited late');
     }
+  }
+
+  /**
+   * The payment side does not know a session that it made: the key is another account's by now. The page may have been
+   * paid for all that, so a person decides, once nobody can have taken the wrong key by mistake for that long.
+   */
+  async #lose(purchase: PurchaseRow, sessionId: string, eventKey: string | undefined): Promise<void> {
+    this.#log.error(
+      { purchase: purchase.purchase_id, session: sessionId },
+      'the payment side does not know the session of this order: is the key that of another account?',
+    );
+    await this.#database.transaction(async tx => {
+      await lockOrganisation(tx, purchase.org_id);
+      const current = await read(tx, purchase);
+      const now = this.#clock();
+      const isOver = now.getTime() - current.expires_at.getTime() > LOST_AFTER_MS;
+      if (isOver && underWay.includes(current.status)) {
+        await changePurchase(tx, current, { status: 'needs_review' }, PAYMENT_PROVIDER, now);
+      }
+      await this.#settle(tx, eventKey, 'quarantined', current.org_id);
+    });
   }
 
   #compare(purchase: PurchaseRow, session: Session): Finding {

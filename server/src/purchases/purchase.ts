@@ -4,6 +4,8 @@ import type { Purchase, PurchaseStatus } from '../../../protocol/api.ts';
 import { note } from '../audit.ts';
 import type { Query, Tx } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
+import { newId } from '../ids.ts';
+import type { Ledger } from '../ledger/ledger.ts';
 import { tell } from '../outbox.ts';
 
 export type PurchaseRow = Selectable<Tables['purchases']> & {
@@ -47,13 +49,13 @@ export function selectPurchases(query: Query) {
     .select(['principals.name as created_by_name', 'organisations.name as org_name']);
 }
 
+type Change = Partial<Omit<Selectable<Tables['purchases']>, 'org_id' | 'purchase_id'>>;
+
 /** Changes a purchase, tells its listeners and notes who did it, in the caller's transaction. @throws when the status may not become this. */
 export async function changePurchase(
   tx: Tx,
   purchase: Pick<PurchaseRow, 'org_id' | 'purchase_id' | 'status'>,
-  change: Partial<Omit<Selectable<Tables['purchases']>, 'org_id' | 'purchase_id'>> & {
-    status: PurchaseStatus;
-  },
+  change: Change & { readonly status: PurchaseStatus },
   actor: string,
   at: Date,
   allowed = mayBecome[purchase.status],
@@ -74,6 +76,37 @@ export async function changePurchase(
   await tellPurchase(tx, purchase, change.status, version, at);
   const deed = { action: `purchase.${change.status}`, actor, purchaseId: purchase.purchase_id, version };
   await note(tx, purchase.org_id, deed, at);
+}
+
+/**
+ * Gives what was ordered, never a figure of the session: that one may include tax, or be in another currency.
+ * One session is credited once, whoever decides it. `change` is stored with it.
+ */
+export async function credit(
+  tx: Tx,
+  ledger: Ledger,
+  purchase: PurchaseRow,
+  change: Change & { readonly session_id: string | null },
+  actor: string,
+  at: Date,
+  allowed?: readonly PurchaseStatus[],
+): Promise<void> {
+  const grantId = newId('gr', at);
+  const { version } = await ledger.grant(tx, purchase.org_id, {
+    id: grantId,
+    kind: 'purchased',
+    amountUcr: purchase.credits_ucr,
+    type: 'purchase',
+    source: { type: 'checkout_session', id: change.session_id ?? purchase.purchase_id },
+    actor,
+  });
+  const credited = {
+    status: 'credited',
+    credited_at: at,
+    balance_version: version,
+    grant_id: grantId,
+  } as const;
+  await changePurchase(tx, purchase, { ...change, ...credited, failure_code: null }, actor, at, allowed);
 }
 
 export function tellPurchase(

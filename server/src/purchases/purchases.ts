@@ -169,6 +169,10 @@ export class Purchases {
       await fulfilment.fulfil(sessionId);
     }
     const purchase = await byId(database.query, orgId, purchaseId);
+    if (purchase.status === 'open') {
+      // The payment side does not know the page, so nobody could close it.
+      throw new RequestRefused('payment_provider_unavailable');
+    }
     if (!['canceled', 'expired', 'failed'].includes(purchase.status)) {
       throw new RequestRefused('purchase_not_open');
     }

@@ -1,9 +1,8 @@
 // What a person decides of a payment that differs from its order: the one way on from `needs_review`.
 import { note } from '../audit.ts';
 import type { Query, Tx } from '../database/database.ts';
-import { newId } from '../ids.ts';
 import { type Ledger, lockOrganisation } from '../ledger/ledger.ts';
-import { changePurchase, REVIEWED, selectPurchases } from './purchase.ts';
+import { changePurchase, credit, REVIEWED, selectPurchases } from './purchase.ts';
 
 export interface Verdict {
   readonly orgId: string;
@@ -48,17 +47,6 @@ export async function review(
     await changePurchase(tx, purchase, { status: as, failure_code: REVIEWED }, actor, at, [as]);
     return 'done';
   }
-  const grantId = newId('gr', at);
-  const { version } = await ledger.grant(tx, orgId, {
-    id: grantId,
-    kind: 'purchased',
-    amountUcr: purchase.credits_ucr,
-    type: 'purchase',
-    // The same as without a review: one session is credited once.
-    source: { type: 'checkout_session', id: purchase.session_id ?? purchaseId },
-    actor,
-  });
-  const credited = { status: as, credited_at: at, balance_version: version, grant_id: grantId };
-  await changePurchase(tx, purchase, credited, actor, at, [as]);
+  await credit(tx, ledger, purchase, { session_id: purchase.session_id }, actor, at, [as]);
   return 'done';
 }
