@@ -326,6 +326,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     }
   }
 
+  const pageHost = optional('PAYMENT_PAGE_HOST')?.toLowerCase();
+  if (pageHost !== undefined && URL.parse(`https://${pageHost}`)?.host !== pageHost) {
+    faults.push(`PAYMENT_PAGE_HOST must be a host alone, such as pay.example.com, not "${pageHost}".`);
+  }
+
   const returnUriSchemes = list('RETURN_URI_SCHEMES').map(scheme => scheme.toLowerCase());
   for (const scheme of returnUriSchemes) {
     if (!/^[a-z][a-z0-9+.-]*$/.test(scheme) || NEVER_A_RETURN_SCHEME.includes(scheme)) {
@@ -472,7 +477,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             webhookSecrets,
             apiUrl: apiOrigin,
             // Source: https://docs.stripe.com/payments/checkout/custom-domains
-            pageHost: optional('PAYMENT_PAGE_HOST') ?? (apiOrigin ? undefined : 'checkout.stripe.com'),
+            pageHost: pageHost ?? (apiOrigin ? undefined : 'checkout.stripe.com'),
             unitPriceId: optional('STRIPE_UNIT_PRICE_ID'),
             automaticTax,
             mode: sandbox

@@ -232,6 +232,8 @@ describe('an operator’s command', () => {
     const grant = `grants add --org ${org.id} --credits 2.5 --id`;
     assert.equal((await run(`${grant} welcome --expires 2999-01-01`))['duplicate'], false);
     assert.equal((await run(`${grant} welcome --expires 2999-01-01`))['duplicate'], true);
+    const more = `grants add --org ${org.id} --credits 25 --id welcome`;
+    assert.match(await refusal(more), /welcome stands for 2.5 credits already/);
     assert.equal((await house.balance(org)).available_ucr, before + 2_500_000);
     for (const amount of ['0', '-5', 'ten', '1.0000001', '1e3']) {
       assert.match(
@@ -251,6 +253,10 @@ describe('an operator’s command', () => {
     const adjust = `adjust --org ${org.id} --credits`;
     await run(`${adjust} -5 --id ticket-7 --reason`, 'Counted twice');
     assert.equal((await run(`${adjust} -5 --id ticket-7 --reason`, 'Counted twice'))['duplicate'], true);
+    assert.match(
+      await refusal(`${adjust} 5 --id ticket-7 --reason`, 'Other way'),
+      /stands for -5 credits already/,
+    );
     await run(`${adjust} 2 --reason Goodwill`);
     assert.equal((await house.balance(org)).available_ucr, before - 3_000_000);
     assert.match(await refusal(`${adjust} 0 --reason None`), /other than 0/);

@@ -35,6 +35,7 @@ describe('the configuration', () => {
       RATE_LIMIT_PER_MINUTE: 'many',
       STRIPE_SECRET_KEY: 'pk_test_public',
       RETURN_URI_SCHEMES: 'vscode,javascript',
+      PAYMENT_PAGE_HOST: 'https://pay.example.com/',
     });
     for (const name of [
       'PORT',
@@ -50,10 +51,11 @@ describe('the configuration', () => {
       'STRIPE_SECRET_KEY',
       'STRIPE_WEBHOOK_SECRETS',
       'RETURN_URI_SCHEMES',
+      'PAYMENT_PAGE_HOST',
     ]) {
       assert.equal(faults.filter(fault => fault.startsWith(`${name} `)).length, 1, name);
     }
-    assert.equal(faults.length, 13);
+    assert.equal(faults.length, 14);
     assert.doesNotMatch(faults.join('\n'), /open-sesame/);
   });
 

@@ -10,7 +10,7 @@ import type { Role } from '../database/tables.ts';
 import type { Principal } from '../identity/people.ts';
 import { AccessTokens, grantable, type Owner } from '../identity/tokens.ts';
 import { newId } from '../ids.ts';
-import { Ledger } from '../ledger/ledger.ts';
+import { Ledger, type Posted } from '../ledger/ledger.ts';
 import { appoint, dismiss } from '../organisation/members.ts';
 import { RequestRefused } from '../problems.ts';
 import { awaitingReview, review } from '../purchases/review.ts';
@@ -232,17 +232,17 @@ export const adminCommands: Readonly<Record<string, Command>> = {
     async run({ database, ledger, clock }, options) {
       const orgId = await organisation(database, options);
       const expiresAt = options.has('expires') ? options.dateAfter('expires', clock()) : undefined;
-      const { version, duplicate } = await database.transaction(tx =>
+      const amountUcr = options.credits('credits');
+      return once(database, options, { orgId, account: 'promotions', amountUcr }, tx =>
         ledger.grant(tx, orgId, {
           kind: 'promotional',
-          amountUcr: options.credits('credits'),
+          amountUcr,
           type: 'grant',
           source: { type: OPERATOR, id: options.text('id') },
           actor: OPERATOR,
           ...(expiresAt && { expiresAt }),
         }),
       );
-      return { version: Number(version), duplicate };
     },
   },
   'plan set': {
@@ -282,15 +282,15 @@ export const adminCommands: Readonly<Record<string, Command>> = {
       'Puts a balance right by another entry, with the reason in the ledger. With an id it is done once.',
     async run({ database, ledger }, options) {
       const orgId = await organisation(database, options);
-      const { version, duplicate } = await database.transaction(tx =>
+      const amountUcr = options.credits('credits', { negative: true });
+      return once(database, options, { orgId, account: 'adjustments', amountUcr }, tx =>
         ledger.adjust(tx, orgId, {
-          amountUcr: options.credits('credits', { negative: true }),
+          amountUcr,
           actor: OPERATOR,
           reason: options.text('reason'),
           ...(options.has('id') && { adjustmentId: options.text('id') }),
         }),
       );
-      return { version: Number(version), duplicate };
     },
   },
   'purchases parked': {
@@ -392,6 +392,33 @@ async function deed(database: Database, orgId: string, work: (tx: Tx) => Promise
   await database.transaction(async tx => {
     await tx.selectFrom('organisations').select('org_id').where('org_id', '=', orgId).forUpdate().execute();
     await work(tx);
+  });
+}
+
+/** Posts what came from or went to `account`. An id that stands for another amount is a slip, not the same deed again. */
+async function once(
+  database: Database,
+  options: Options,
+  { orgId, account, amountUcr }: { orgId: string; account: 'promotions' | 'adjustments'; amountUcr: bigint },
+  work: (tx: Tx) => Promise<Posted>,
+): Promise<Result> {
+  return database.transaction(async tx => {
+    const { version, duplicate } = await work(tx);
+    if (duplicate) {
+      const { amount_ucr } = await tx
+        .selectFrom('ledger_entries')
+        .select('amount_ucr')
+        .where('org_id', '=', orgId)
+        .where('version', '=', version)
+        .where('account_id', '=', account)
+        .executeTakeFirstOrThrow();
+      if (amount_ucr !== -amountUcr) {
+        throw new CommandRefused(
+          `--id ${options.text('id')} stands for ${Number(-amount_ucr) / UCR_PER_CREDIT} credits already: another amount needs an id of its own.`,
+        );
+      }
+    }
+    return { version: Number(version), duplicate };
   });
 }
 
