@@ -81,6 +81,30 @@ describe('billing', () => {
     assert.match(purchase.receipt_url ?? '', /^https:\/\/pay\.stripe\.com\/receipts\//);
   });
 
+  it('links an invoice that is made after the payment was seen, and says so', async () => {
+    const { house, stripe } = await open();
+    const org = await house.org();
+    const { id } = await house.bought(org);
+    const sessionId = stripe.sessionOf(id).id;
+    stripe.double.pay(sessionId);
+    const { invoice } = stripe.double.session(sessionId);
+    stripe.double.tamper(sessionId, { invoice: null });
+    await house.deliver(sessionEvent(sessionId));
+    const before = await house.purchase(org, id);
+    assert.deepEqual([before.status, before.invoice_url], ['credited', null]);
+    const told = () =>
+      house.database.query.selectFrom('outbox').select('event').where('org_id', '=', org.id).execute();
+    const toldBefore = (await told()).length;
+
+    stripe.double.tamper(sessionId, { invoice });
+    await house.app.parts.reconciler.look();
+    await house.app.parts.reconciler.look();
+    const after = await house.purchase(org, id);
+    assert.match(after.invoice_url ?? '', /^https:\/\/invoice\.stripe\.com\//);
+    assert.deepEqual({ ...after, invoice_url: null }, before);
+    assert.deepEqual((await told()).slice(toldBefore), [{ event: 'purchase.updated' }]);
+  });
+
   describe('the portal', () => {
     it('T20 opens for admins, at Stripe, and leads back to a page of ours', async () => {
       const { house, stripe } = await open();

@@ -315,7 +315,7 @@ export class Fulfilment {
     const status = statusAfter(finding, purchase);
     const isDecided = purchase.failure_code === REVIEWED;
     if (isDecided || status === purchase.status || !mayBecome[purchase.status].includes(status)) {
-      return;
+      return status === 'credited' ? this.#link(tx, purchase, session) : undefined;
     }
     const links = {
       session_id: session.id,
@@ -333,6 +333,23 @@ export class Fulfilment {
     if (purchase.status !== 'open' && purchase.status !== 'processing') {
       this.#log.warn({ purchase: purchase.purchase_id, was: purchase.status }, 'credited late');
     }
+  }
+
+  /** The invoice may be made only after the payment was seen; whoever has seen the purchase without it is told. */
+  async #link(tx: Tx, purchase: PurchaseRow, { receiptUrl, invoiceUrl }: Session): Promise<void> {
+    // What is known stays: a receipt has another address each time that it is asked for.
+    const receipt_url = purchase.receipt_url ?? receiptUrl;
+    const invoice_url = purchase.invoice_url ?? invoiceUrl;
+    if (receipt_url === purchase.receipt_url && invoice_url === purchase.invoice_url) {
+      return;
+    }
+    await tx
+      .updateTable('purchases')
+      .set({ receipt_url, invoice_url })
+      .where('org_id', '=', purchase.org_id)
+      .where('purchase_id', '=', purchase.purchase_id)
+      .execute();
+    await tellPurchase(tx, purchase, purchase.status, purchase.balance_version, this.#clock());
   }
 
   /**

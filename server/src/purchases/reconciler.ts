@@ -17,6 +17,9 @@ const AT_ONCE = 100;
 /** No payment page can be made for a purchase this old: Stripe wants 30 of its 60 minutes. */
 const GIVE_UP_OPENING_AFTER_MS = 25 * MINUTE_MS;
 
+/** So long after a payment its invoice is asked for, where it was not there at once. */
+const INVOICE_WITHIN_MS = 10 * MINUTE_MS;
+
 interface Parts {
   readonly database: Database;
   readonly purchases: Purchases;
@@ -95,8 +98,29 @@ export class Reconciler {
         );
       }
     }
+    await this.#findInvoices();
     await watch.check();
     await forgetOldRows(database.query, clock());
+  }
+
+  /** An invoice is made after its payment, and nothing that is delivered about it names the purchase. */
+  async #findInvoices(): Promise<void> {
+    const { database, fulfilment, clock, log } = this.#parts;
+    const paid = await selectPurchases(database.query)
+      .where('credited_at', '>', new Date(clock().getTime() - INVOICE_WITHIN_MS))
+      .where('invoice_url', 'is', null)
+      .where('payment_intent_id', 'is not', null)
+      .limit(AT_ONCE)
+      .execute();
+    for (const { session_id, purchase_id } of paid) {
+      if (session_id !== null && !this.#rounds.isStopping) {
+        await fulfilment
+          .fulfil(session_id)
+          .catch(error =>
+            log.warn({ err: error, purchase: purchase_id }, 'an invoice could not be asked for'),
+          );
+      }
+    }
   }
 
   /** An order without a page goes behind the others, however long it has to wait: payments are found meanwhile. */
