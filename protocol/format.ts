@@ -29,14 +29,13 @@ export function formatCreditsShort(ucr: Ucr, locale: string): string {
       } as Intl.NumberFormatOptions).format(ucr / UCR_PER_CREDIT);
 }
 
-/** `$50`, `$12.50`, `¥5,000`: whole amounts without an empty fraction. */
+/** `$50`, `CA$12.50`, `¥5,000`: whole amounts without an empty fraction, and no dollar that could be another's. */
 export function formatMoney(amountMinor: number, currency: string, locale: string): string {
   const major = amountMinor / minorPerMajor(currency);
   const digits = Number.isInteger(major) ? 0 : fractionDigits(currency);
   return new Intl.NumberFormat(locale, {
     style: 'currency',
     currency: currency.toUpperCase(),
-    currencyDisplay: 'narrowSymbol',
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   }).format(major);

@@ -11,9 +11,16 @@ export type BalanceView =
   | { readonly kind: 'loading'; readonly lastUcr: Ucr | null }
   | { readonly kind: 'known'; readonly availableUcr: Ucr; readonly asOfMs: number }
   /** The last known figure; `reason` is a finished sentence in the person's language. */
-  | { readonly kind: 'stale'; readonly availableUcr: Ucr; readonly asOfMs: number; readonly reason: string }
+  | {
+      readonly kind: 'stale';
+      readonly availableUcr: Ucr;
+      readonly asOfMs: number;
+      readonly reason: string;
+      /** True when nothing but signing in again helps. */
+      readonly signInAgain: boolean;
+    }
   | { readonly kind: 'forbidden'; readonly reason: string }
-  | { readonly kind: 'failed'; readonly reason: string };
+  | { readonly kind: 'failed'; readonly reason: string; readonly signInAgain: boolean };
 
 /** What the balance is made of, in the order it is told. What the server does not say is null, never nought. */
 export interface DetailView {
@@ -35,7 +42,8 @@ export interface DetailView {
   readonly budgets: readonly BudgetView[];
   readonly stop:
     | { readonly kind: 'balance' }
-    | { readonly kind: 'budget'; readonly budget: BudgetView }
+    /** Null where the server names one that it does not show. */
+    | { readonly kind: 'budget'; readonly budget: BudgetView | null }
     | null;
   readonly runway: { readonly days: number; readonly lowDays: number; readonly highDays: number } | null;
   readonly nextExpiry: { readonly atMs: number; readonly amountUcr: Ucr } | null;
@@ -97,6 +105,7 @@ export type PanelState =
   | {
       readonly kind: 'signedIn';
       readonly locale: string;
+      readonly orgId: string;
       readonly orgName: string;
       readonly role: string;
       readonly personName: string;

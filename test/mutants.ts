@@ -808,8 +808,8 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'b-10 credits do not help against a budget',
     file: 'src/views/lowBalanceWarning.ts',
-    from: "act === 'look' || (canBuy && act.kind === 'budget')",
-    to: "act === 'look'",
+    from: "(isBuyer && !(canBuy && act.kind === 'credits'))",
+    to: '(isBuyer && !canBuy)',
     test: 'test/unit/views/lowBalanceWarning.test.ts',
     title: 'b-10 does not offer credits to an admin',
   },

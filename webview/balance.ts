@@ -39,16 +39,25 @@ function balanceBody(balance: BalanceView, page: Page, acts: Acts): TemplateResu
     case 'stale':
       return html`${figure(balance.availableUcr, page, 'is-old')}
         <p class="age is-warning">
-          ${icon('warning')}<span>${age(balance.asOfMs, page)}. <span dir="auto">${balance.reason}</span></span>
-        </p>`;
+          ${icon('warning')}<span>${age(balance.asOfMs, page)} · <span dir="auto">${balance.reason}</span></span>
+        </p>
+        ${balance.signInAgain ? signInButton(acts) : nothing}`;
     case 'forbidden':
       return html`${unknownFigure()}
         <p class="age is-warning">${icon('warning')}<span dir="auto">${balance.reason}</span></p>`;
     case 'failed':
       return html`${unknownFigure()}
         <p class="age is-error">${icon('error')}<span dir="auto">${balance.reason}</span></p>
-        <vscode-button class="retry" appearance="secondary" @click=${acts.refresh}>${t('Retry')}</vscode-button>`;
+        ${
+          balance.signInAgain
+            ? signInButton(acts)
+            : html`<vscode-button class="retry" appearance="secondary" @click=${acts.refresh}>${t('Retry')}</vscode-button>`
+        }`;
   }
+}
+
+function signInButton(acts: Acts): TemplateResult {
+  return html`<vscode-button class="retry" @click=${acts.signIn}>${t('Sign In')}</vscode-button>`;
 }
 
 function figure(ucr: Ucr, { locale }: Page, tone: '' | 'is-old'): TemplateResult {

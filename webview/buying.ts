@@ -23,6 +23,9 @@ import { creditsText } from './words.ts';
 
 export function buyingSection(page: Page<SignedIn>, acts: Acts): TemplateResult | typeof nothing {
   const { buying, balance } = page.state;
+  if ('signInAgain' in balance && balance.signInAgain) {
+    return nothing;
+  }
   switch (buying.kind) {
     case 'unknown':
       return balance.kind === 'failed' || balance.kind === 'forbidden' ? nothing : waitingForOffer();
@@ -169,6 +172,8 @@ function onFieldKey(event: KeyboardEvent, acts: Acts): void {
   if (event.key === 'Enter') {
     event.preventDefault();
     acts.leaveField();
+    // The keys may have come here from a preset, and what is bought is what stands in this field.
+    acts.choose({ kind: 'custom' });
     acts.buy();
   } else if (event.key === 'Escape') {
     event.preventDefault();

@@ -136,6 +136,9 @@ function stopText(stop: NonNullable<DetailView['stop']>, locale: string): string
     return t('New requests are stopped: the organisation has no credits left.');
   }
   const { budget } = stop;
+  if (!budget) {
+    return t('Your requests are stopped by a budget. Buying credits does not raise it.');
+  }
   const until = dayText(budget.resetsAtMs, locale);
   return budget.scope === 'user'
     ? t('Your requests are stopped by your own budget until {0}. Buying credits does not raise it.', until)
@@ -165,7 +168,11 @@ function runwayText(runway: DetailView['runway'], locale: string): string | null
 
 function expiryText({ nextExpiry }: DetailView, locale: string): string | null {
   return nextExpiry
-    ? t('{0} expire on {1}.', creditsText(nextExpiry.amountUcr, locale), dayText(nextExpiry.atMs, locale))
+    ? t(
+        '{0} will expire on {1}.',
+        creditsText(nextExpiry.amountUcr, locale),
+        dayText(nextExpiry.atMs, locale),
+      )
     : null;
 }
 

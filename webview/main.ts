@@ -7,6 +7,7 @@ import { FocusKeeper } from './focus.ts';
 import {
   customHint,
   type Draft,
+  EMPTY_DRAFT,
   MAX_TYPED_LENGTH,
   parseDraft,
   readCustom,
@@ -192,6 +193,18 @@ function keep(next: Draft): void {
   draw();
 }
 
+/** What was chosen or typed for one organisation is not for the next. */
+function beAt(org: string): void {
+  if (draft.org !== org) {
+    draft = { ...EMPTY_DRAFT, org };
+    host.setState(draft);
+    saving = 'no';
+    shownPayments = FIRST_ROWS;
+    typing = false;
+    window.clearTimeout(typingTimer);
+  }
+}
+
 function receive(next: PanelState): void {
   const said = hear(heard, next, usableLocale(next.locale));
   heard = said.heard;
@@ -205,9 +218,8 @@ function receive(next: PanelState): void {
     window.clearTimeout(checkingTimer);
     checkingTimer = undefined;
   }
-  if (next.kind === 'signedIn' && state?.kind === 'signedIn' && next.orgName !== state.orgName) {
-    // What was typed for one organisation is not for the next.
-    forgetLowBelow();
+  if (next.kind === 'signedIn') {
+    beAt(`${next.serverHost} ${next.orgId}`);
   }
   state = next;
   draw();

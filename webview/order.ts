@@ -15,6 +15,8 @@ export type Choice =
 export interface Draft {
   readonly choice: Choice;
   readonly typed: string;
+  /** The organisation that it is for, with its server. */
+  readonly org?: string;
   /** Typed as the balance that counts as low, and not saved; absent: what is kept is shown. */
   readonly lowBelow?: string;
 }
@@ -146,7 +148,6 @@ export function currencySign(currency: string, locale: string): string {
   const parts = new Intl.NumberFormat(locale, {
     style: 'currency',
     currency,
-    currencyDisplay: 'narrowSymbol',
   }).formatToParts(0);
   return parts.find(({ type }) => type === 'currency')?.value ?? currency.toUpperCase();
 }
@@ -156,10 +157,11 @@ export function parseDraft(saved: unknown): Draft {
   if (typeof saved !== 'object' || saved === null) {
     return EMPTY_DRAFT;
   }
-  const { choice, typed, lowBelow } = saved as { choice?: unknown; typed?: unknown; lowBelow?: unknown };
+  const { choice, typed, org, lowBelow } = saved as { readonly [K in keyof Draft]?: unknown };
   return {
     choice: parseChoice(choice),
     typed: typeof typed === 'string' ? typed.slice(0, MAX_TYPED_LENGTH) : '',
+    ...(typeof org === 'string' ? { org } : {}),
     ...(typeof lowBelow === 'string' ? { lowBelow: lowBelow.slice(0, MAX_TYPED_LENGTH) } : {}),
   };
 }

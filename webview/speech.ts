@@ -2,7 +2,7 @@
 // themselves, and one that came with the new balance has already said it.
 import { t } from '@vscode/l10n';
 import type { BalanceView, PanelState } from '../protocol/messages.ts';
-import type { Ucr } from '../protocol/units.ts';
+import { UCR_PER_CREDIT, type Ucr } from '../protocol/units.ts';
 import { creditsText } from './words.ts';
 
 export interface Heard {
@@ -18,12 +18,20 @@ export function hear(heard: Heard, state: PanelState, locale: string): { say: st
   const noticeId = state.notice?.id ?? null;
   const figure = state.kind === 'signedIn' ? figureOf(state.balance) : null;
   const settled = state.kind === 'signedIn' && state.balance.kind === 'known';
-  const changed = heard.balanceUcr !== null && figure !== null && figure !== heard.balanceUcr;
+  const changed = heard.balanceUcr !== null && figure !== null && rough(figure) !== rough(heard.balanceUcr);
   const told = state.notice?.tone === 'success' && noticeId !== heard.noticeId;
   return {
     say: settled && changed && !told ? t('Balance {0}', creditsText(figure, locale)) : null,
-    heard: { balanceUcr: settled || heard.balanceUcr === null ? figure : heard.balanceUcr, noticeId },
+    heard: {
+      balanceUcr: heard.balanceUcr === null || (settled && (changed || told)) ? figure : heard.balanceUcr,
+      noticeId,
+    },
   };
+}
+
+/** To two digits: an ear need not hear of each model call. */
+function rough(ucr: Ucr): number {
+  return Number((ucr / UCR_PER_CREDIT).toPrecision(2));
 }
 
 function figureOf(balance: BalanceView): Ucr | null {

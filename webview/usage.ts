@@ -78,11 +78,13 @@ function body(value: UsageView, locale: string): TemplateResult {
 
 /** Models or people by how much they used: a table whose cells carry their bar. */
 function ranking({ rows, group, totalUcr }: UsageView, locale: string): TemplateResult {
-  const shown = rows.slice(0, MOST_BARS);
-  const restUcr = rows.slice(MOST_BARS).reduce((sum, { usedUcr }) => sum + usedUcr, 0);
+  // Never a rest of one: its own name takes no more room.
+  const most = rows.length === MOST_BARS + 1 ? rows.length : MOST_BARS;
+  const shown = rows.slice(0, most);
+  const restUcr = rows.slice(most).reduce((sum, { usedUcr }) => sum + usedUcr, 0);
   const named = shown.map(({ key, name, usedUcr }) => ({ name: name ?? key ?? t('Not named'), usedUcr }));
   const all =
-    restUcr > 0 ? [...named, { name: t('{0} others', rows.length - MOST_BARS), usedUcr: restUcr }] : named;
+    restUcr > 0 ? [...named, { name: t('{0} others', rows.length - most), usedUcr: restUcr }] : named;
   return table(group === 'model' ? t('Model') : t('Person'), all, locale, totalUcr);
 }
 

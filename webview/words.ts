@@ -26,7 +26,8 @@ export function creditsText(ucr: Ucr, locale: string): string {
 /** The same sentence cut around its figure, so that a view can set the figure large in any language. */
 export function creditsParts(ucr: Ucr, locale: string): [before: string, figure: string, after: string] {
   const figure = formatCredits(ucr, locale);
-  const sentence = Math.abs(ucr) === UCR_PER_CREDIT ? t('{0} credit', '\u0000') : t('{0} credits', '\u0000');
+  const sentence =
+    figure === formatCredits(UCR_PER_CREDIT, locale) ? t('{0} credit', '\u0000') : t('{0} credits', '\u0000');
   const [before = '', after = ''] = sentence.split('\u0000');
   return [before, figure, after];
 }

@@ -4,7 +4,7 @@ import { env, l10n, window } from 'vscode';
 import { mailAddress } from '../core/address.ts';
 import { lastReading } from '../core/balance.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
-import type { Budget } from '../core/limits.ts';
+import { type Budget, stopOf } from '../core/limits.ts';
 import { oneLine } from '../core/oneLine.ts';
 import type { Notices } from './notices.ts';
 import { creditsText, dayText, inert } from './text.ts';
@@ -25,7 +25,7 @@ export interface AskAdminMeans {
 
 export async function askAdmin(
   means: AskAdminMeans,
-  request: AdminRequest = { kind: 'credits' },
+  request: AdminRequest = whatHelps(means.store),
 ): Promise<void> {
   const { store, notices, open } = means;
   const { account, options } = store.state;
@@ -51,6 +51,13 @@ export async function askAdmin(
   if ((await window.showInformationMessage(told, write)) === write) {
     await open(mail);
   }
+}
+
+/** Against a budget credits do not help. */
+function whatHelps({ state: { balance } }: CreditsStore): AdminRequest {
+  const last = lastReading(balance);
+  const stop = last && stopOf(last.snapshot);
+  return stop?.kind === 'budget' ? stop : { kind: 'credits' };
 }
 
 function requestText(org: string, request: AdminRequest, { store, nowMs, locale }: AskAdminMeans): string {
@@ -81,7 +88,9 @@ function requestText(org: string, request: AdminRequest, { store, nowMs, locale 
   }
   const last = lastReading(store.state.balance);
   const left = last
-    ? l10n.t('{0} left.', creditsText(last.snapshot.available_ucr, locale))
+    ? last.snapshot.available_ucr > 0
+      ? l10n.t('{0} left.', creditsText(last.snapshot.available_ucr, locale))
+      : l10n.t('No credits are left.')
     : l10n.t('The balance is running low.');
   return l10n.t(
     'Could you add credits for {0} in Code Studio? {1} Settings > Credits > Buy credits.',

@@ -58,10 +58,12 @@ export class Billing {
         await this.#open(url, signIn.account.serverUrl);
       }
     } catch (thrown) {
-      notices.show(
-        'error',
-        l10n.t('The billing pages could not be opened. {0}', describeError(asCreditsError(thrown))),
-      );
+      if (sessions.current === signIn) {
+        notices.show(
+          'error',
+          l10n.t('The billing pages could not be opened. {0}', describeError(asCreditsError(thrown))),
+        );
+      }
     }
   }
 

@@ -26,7 +26,7 @@ export function describeError(error: CreditsError): string {
       return l10n.t('The credits server asks for a pause. The balance updates by itself afterwards.');
     case 'serverFault':
       return error.code === 'payment_provider_unavailable'
-        ? l10n.t('The payment provider cannot be reached at the moment. Nothing was charged.')
+        ? l10n.t('The payment provider cannot be reached at the moment.')
         : l10n.t('The credits server has a problem (status {0}). Trying again later.', error.status ?? 500);
     case 'unreadable':
       return describeUnreadable(error);

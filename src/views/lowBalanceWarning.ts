@@ -188,7 +188,7 @@ export class LowBalanceWarning {
       this.#look();
       return;
     }
-    const { account, snapshot, canBuy } = reading;
+    const { account, snapshot, canBuy, isBuyer } = reading;
     const key = accountKey(account);
     const all = warned.read() ?? nothingWarned;
     if (crossed.news && settings.lowBalanceWarnings) {
@@ -201,7 +201,7 @@ export class LowBalanceWarning {
       const isOurs = await claim(JSON.stringify([key, crossed.occurrence]));
       if (isOurs) {
         const hasAsked = (all.asked[key] ?? 0) + ASK_AGAIN_MS > clock.now();
-        void this.#tell(account, snapshot, crossed.news, { canBuy, hasAsked });
+        void this.#tell(account, snapshot, crossed.news, { canBuy, isBuyer, hasAsked });
       }
       await this.#note(key, crossed);
       return;
@@ -220,7 +220,7 @@ export class LowBalanceWarning {
     account: Account,
     snapshot: Snapshot,
     news: News,
-    { canBuy, hasAsked }: { canBuy: boolean; hasAsked: boolean },
+    { canBuy, isBuyer, hasAsked }: { canBuy: boolean; isBuyer: boolean; hasAsked: boolean },
   ): Promise<void> {
     const { locale, open, ask, clock } = this.#means;
     const text = warningText(news, {
@@ -235,8 +235,9 @@ export class LowBalanceWarning {
       return;
     }
     const act = nextAct(news);
-    // Buying does not help against a budget: not even an admin's own.
-    const isLook = act === 'look' || (canBuy && act.kind === 'budget');
+    // Buying does not help against a budget: not even an admin's own. Whoever buys here has nobody to ask: where buying
+    // is paused, the panel says why.
+    const isLook = act === 'look' || (isBuyer && !(canBuy && act.kind === 'credits'));
     const isBuy = !isLook && canBuy;
     const forward = isLook
       ? [l10n.t('Open Credits')]
@@ -294,6 +295,11 @@ export class LowBalanceWarning {
  * before it is known whether this person can buy, because the words depend on it. */
 function readingOf({ account, balance, options }: CreditsState) {
   return account && balance.kind === 'known' && options
-    ? { account, snapshot: balance.last.snapshot, canBuy: options.can_purchase }
+    ? {
+        account,
+        snapshot: balance.last.snapshot,
+        canBuy: options.can_purchase,
+        isBuyer: options.can_purchase || options.blocked_reason !== 'not_admin',
+      }
     : undefined;
 }

@@ -16,6 +16,8 @@ import type {
 import { lastReading, type Reading, type Snapshot } from '../core/balance.ts';
 import type { Pending } from '../core/checkout.ts';
 import type { CreditsState } from '../core/creditsStore.ts';
+import type { CreditsError } from '../core/errors.ts';
+import { stopOf } from '../core/limits.ts';
 import type { Fetch, RecordsState } from '../core/records.ts';
 import { canManageBilling } from '../core/rights.ts';
 import { describeBlocked, describeError } from './describe.ts';
@@ -43,6 +45,7 @@ export function panelState(facts: PanelFacts): PanelState {
   return {
     kind: 'signedIn',
     locale,
+    orgId: account.orgId,
     orgName: account.orgName,
     role: roleText(account.role),
     personName: account.personName,
@@ -72,7 +75,7 @@ function balanceView({ state: { balance }, ageMs, nowMs }: PanelFacts): BalanceV
     case 'known':
       return { kind: 'known', ...shown(balance.last) };
     case 'stale':
-      return { kind: 'stale', ...shown(balance.last), reason: describeError(balance.error) };
+      return { kind: 'stale', ...shown(balance.last), ...told(balance.error) };
     case 'forbidden':
       return {
         kind: 'forbidden',
@@ -80,9 +83,13 @@ function balanceView({ state: { balance }, ageMs, nowMs }: PanelFacts): BalanceV
       };
     case 'failed':
       return balance.last
-        ? { kind: 'stale', ...shown(balance.last), reason: describeError(balance.error) }
-        : { kind: 'failed', reason: describeError(balance.error) };
+        ? { kind: 'stale', ...shown(balance.last), ...told(balance.error) }
+        : { kind: 'failed', ...told(balance.error) };
   }
+}
+
+function told(error: CreditsError): { reason: string; signInAgain: boolean } {
+  return { reason: describeError(error), signInAgain: error.reason === 'unauthenticated' };
 }
 
 function detailView(snapshot: Snapshot | undefined): DetailView | null {
@@ -90,7 +97,6 @@ function detailView(snapshot: Snapshot | undefined): DetailView | null {
     return null;
   }
   const { included, purchased, promotional, usage, runway, next_expiry } = snapshot;
-  const budgets = (snapshot.budgets ?? []).map(budgetView);
   return {
     included: includedView(included),
     addOn: {
@@ -98,8 +104,8 @@ function detailView(snapshot: Snapshot | undefined): DetailView | null {
       totalUcr: usage?.basis === 'since_top_up' ? usage.total_ucr : null,
     },
     heldUcr: snapshot.held_ucr,
-    budgets,
-    stop: stopView(snapshot, budgets),
+    budgets: (snapshot.budgets ?? []).map(budgetView),
+    stop: stopView(snapshot),
     runway: runway ? { days: runway.days, lowDays: runway.low_days, highDays: runway.high_days } : null,
     nextExpiry: next_expiry ? { atMs: Date.parse(next_expiry.at), amountUcr: next_expiry.amount_ucr } : null,
   };
@@ -135,14 +141,11 @@ function budgetView({ scope, name, limit_ucr, used_ucr, resets_at, resets_to_ucr
   };
 }
 
-function stopView(snapshot: Snapshot, budgets: readonly BudgetView[]): DetailView['stop'] {
-  const { stopped_by } = snapshot;
-  if (stopped_by?.kind === 'balance') {
-    return { kind: 'balance' };
-  }
-  const index = snapshot.budgets?.findIndex(({ id }) => id === stopped_by?.budget_id) ?? -1;
-  const budget = stopped_by ? budgets[index] : undefined;
-  return budget ? { kind: 'budget', budget } : null;
+function stopView(snapshot: Snapshot): DetailView['stop'] {
+  const stop = stopOf(snapshot);
+  return stop?.kind === 'budget'
+    ? { kind: 'budget', budget: stop.budget ? budgetView(stop.budget) : null }
+    : (stop ?? null);
 }
 
 /** What the page is sent besides its state. */

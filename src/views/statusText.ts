@@ -255,7 +255,7 @@ function breakdown(snapshot: Snapshot, nowMs: number, locale: string): string[] 
   }
   if (next_expiry && next_expiry.amount_ucr > 0) {
     const amount = creditsText(next_expiry.amount_ucr, locale);
-    lines.push(l10n.t('{0} expire on {1}', amount, dayText(next_expiry.at, nowMs, locale)));
+    lines.push(l10n.t('{0} will expire on {1}', amount, dayText(next_expiry.at, nowMs, locale)));
   }
   const percent = percentUsed(snapshot);
   if (percent !== undefined) {
@@ -276,7 +276,9 @@ function outlookLines(snapshot: Snapshot, nowMs: number, locale: string): string
       dayText(budget.resets_at, nowMs, locale),
     ),
   );
-  if (runway && runway.low_days < runway.high_days) {
+  if (runway?.days === 0) {
+    lines.push(l10n.t('Less than a day left at the present pace'));
+  } else if (runway && runway.low_days < runway.high_days) {
     lines.push(
       l10n.t(
         'Lasts about {0} at the present pace ({1} to {2})',

@@ -1,7 +1,7 @@
 // Figures and times in words, the same wherever they are shown.
 import { env, l10n } from 'vscode';
 import { formatCredits, formatMoney } from '../../protocol/format.ts';
-import type { Ucr } from '../../protocol/units.ts';
+import { UCR_PER_CREDIT, type Ucr } from '../../protocol/units.ts';
 import type { Order } from '../core/checkout.ts';
 import type { Budget } from '../core/limits.ts';
 import { oneLine } from '../core/oneLine.ts';
@@ -18,7 +18,9 @@ export function balanceText(availableUcr: Ucr, locale: string): string {
 /** `5,000 credits`. */
 export function creditsText(ucr: Ucr, locale: string): string {
   const figure = formatCredits(ucr, locale);
-  return ucr === 1_000_000 ? l10n.t('{0} credit', figure) : l10n.t('{0} credits', figure);
+  return figure === formatCredits(UCR_PER_CREDIT, locale)
+    ? l10n.t('{0} credit', figure)
+    : l10n.t('{0} credits', figure);
 }
 
 export function orderText(order: Order, locale: string): { money: string; credits: string } {
@@ -28,20 +30,26 @@ export function orderText(order: Order, locale: string): { money: string; credit
   };
 }
 
-/** `1 day`, `41 days`. */
+/** `1 day`, `41 days`; what is less than a day is not nought. */
 export function daysText(days: number): string {
+  if (days === 0) {
+    return l10n.t('< 1 day');
+  }
   return days === 1 ? l10n.t('1 day') : l10n.t('{0} days', days);
 }
 
-/** `Dec 1`, with the year where it is not this one. */
+/** `Dec 1`, with the year where it is not this one. In full where the short form would end a sentence: `1. Dez.` */
 export function dayText(at: string, nowMs: number, locale: string): string {
   const day = new Date(at);
   const isThisYear = day.getFullYear() === new Date(nowMs).getFullYear();
-  return new Intl.DateTimeFormat(locale, {
-    month: 'short',
-    day: 'numeric',
-    ...(isThisYear ? {} : { year: 'numeric' }),
-  }).format(day);
+  const written = (month: 'short' | 'long') =>
+    new Intl.DateTimeFormat(locale, {
+      month,
+      day: 'numeric',
+      ...(isThisYear ? {} : { year: 'numeric' }),
+    }).format(day);
+  const short = written('short');
+  return short.endsWith('.') ? written('long') : short;
 }
 
 /** Whose limit it is: `Your budget`, or the team's by its name. */

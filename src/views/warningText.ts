@@ -1,6 +1,7 @@
 // The sentences of the warnings: which limit is near or reached, whose it is, what is left, and the next act.
 import { l10n } from 'vscode';
-import type { Snapshot } from '../core/balance.ts';
+import { percentUsed, type Snapshot } from '../core/balance.ts';
+import { percentOf } from '../core/limits.ts';
 import type { News } from '../core/warnings.ts';
 import type { AdminRequest } from './askAdmin.ts';
 import { budgetName, creditsText, daysText, dayText } from './text.ts';
@@ -48,7 +49,7 @@ export function warningText(news: News, facts: WarningFacts): string {
             '{0} at {1} is {2} % used: {3} left until {4}.',
             name,
             org,
-            percent,
+            percentOf(budget),
             creditsText(Math.max(0, budget.limit_ucr - budget.used_ucr), locale),
             day,
           );
@@ -56,12 +57,14 @@ export function warningText(news: News, facts: WarningFacts): string {
     case 'left':
       return l10n.t('{0} has fewer than {1} left: {2}.', org, creditsText(leftLimitUcr, locale), left);
     case 'runway':
-      return l10n.t(
-        'The credits of {0} last about {1} at the present pace: {2} left.',
-        org,
-        daysText(news.days),
-        left,
-      );
+      return news.days === 0
+        ? l10n.t('The credits of {0} last less than a day at the present pace: {1} left.', org, left)
+        : l10n.t(
+            'The credits of {0} last about {1} at the present pace: {2} left.',
+            org,
+            daysText(news.days),
+            left,
+          );
     case 'includedUsedUp':
       return l10n.t(
         '{0} has used up the credits its plan includes; add-on credits are next: {1} left.',
@@ -70,7 +73,7 @@ export function warningText(news: News, facts: WarningFacts): string {
       );
     case 'expiring':
       return l10n.t(
-        '{0} of {1} expire on {2} unless they are used.',
+        '{0} of {1} will expire on {2} unless used.',
         creditsText(news.amountUcr, locale),
         org,
         dayText(news.at, nowMs, locale),
@@ -103,7 +106,9 @@ export function nextAct(news: News): AdminRequest | 'look' {
   }
 }
 
-function usedText(percent: number, { org, snapshot }: WarningFacts, left: string): string {
+/** What is used by now: the limit that was crossed on the way may be far below it. */
+function usedText(reached: number, { org, snapshot }: WarningFacts, left: string): string {
+  const percent = Math.max(reached, percentUsed(snapshot) ?? 0);
   if (snapshot.usage?.basis === 'since_top_up') {
     return percent >= 100
       ? l10n.t('{0} has used all credits of the last top-up: {1} left.', org, left)

@@ -134,6 +134,7 @@ const records: RecordsView = {
 const admin: SignedIn = {
   kind: 'signedIn',
   locale: 'en',
+  orgId: 'org_acme',
   orgName: 'Acme Robotics',
   role: 'Admin',
   personName: 'Ada Lovelace',
@@ -186,6 +187,7 @@ const waiting: PendingView = {
 };
 
 const offline = 'The credits server cannot be reached. Check the connection.';
+const refused = 'The access token is no longer accepted. Sign in again.';
 const tooOld = 'The answer is not one a credits server gives. Check the server address.';
 const blocked = (reason: string): SignedIn => ({
   ...admin,
@@ -293,7 +295,13 @@ export const states: Readonly<Record<string, GalleryState>> = {
   'old figure': {
     state: {
       ...admin,
-      balance: { kind: 'stale', availableUcr: credits(5_218), asOfMs: nowMs - 6 * 60_000, reason: offline },
+      balance: {
+        kind: 'stale',
+        availableUcr: credits(5_218),
+        asOfMs: nowMs - 6 * 60_000,
+        reason: offline,
+        signInAgain: false,
+      },
     },
     records: {
       ...records,
@@ -302,10 +310,28 @@ export const states: Readonly<Record<string, GalleryState>> = {
       settings: { value: null, busy: false, problem: offline },
     },
   },
+  'sign in again': {
+    state: {
+      ...admin,
+      balance: {
+        kind: 'stale',
+        availableUcr: credits(5_218),
+        asOfMs: nowMs - 6 * 60_000,
+        reason: refused,
+        signInAgain: true,
+      },
+    },
+    records: {
+      ...records,
+      payments: { ...records.payments, problem: refused },
+      usage: { ...records.usage, problem: refused },
+      settings: { value: null, busy: false, problem: refused },
+    },
+  },
   offline: {
     state: {
       ...admin,
-      balance: { kind: 'failed', reason: offline },
+      balance: { kind: 'failed', reason: offline, signInAgain: false },
       detail: null,
       canManageBilling: false,
       buying: { kind: 'unknown' },
@@ -332,6 +358,7 @@ export const states: Readonly<Record<string, GalleryState>> = {
       balance: {
         kind: 'failed',
         reason: tooOld,
+        signInAgain: false,
       },
       detail: null,
       canManageBilling: false,

@@ -63,10 +63,12 @@ export const bugs: readonly Bug[] = [
         'purchases/fulfilment.ts',
         `    await this.#database.transaction(async tx => {
       await lockOrganisation(tx, purchase.org_id);
-      const current = await read(tx, purchase);`,
+      const current = await read(tx, purchase);
+      const finding`,
         `    const current = purchase;
     await this.#database.transaction(async tx => {
-      await lockOrganisation(tx, purchase.org_id);`,
+      await lockOrganisation(tx, purchase.org_id);
+      const finding`,
       ),
     ],
   },

@@ -29,8 +29,11 @@ describe('money for people', () => {
     [5_000, 'jpy', '¥5,000'],
     [5_000, 'eur', '€50'],
     // Charged in hundredths, whatever a language would round to.
-    [5_050, 'huf', 'Ft\u00a050.50'],
-    [500_000, 'isk', 'kr\u00a05,000'],
+    [5_050, 'huf', 'HUF\u00a050.50'],
+    [500_000, 'isk', 'ISK\u00a05,000'],
+    // There is more than one dollar, and more than one yen.
+    [5_000, 'cad', 'CA$50'],
+    [5_000, 'cny', 'CN¥50'],
     [5_250, 'kwd', 'KWD\u00a05.250'],
   ];
   for (const [minor, currency, text] of rows) {

@@ -107,6 +107,30 @@ describe('the conversation around a purchase', () => {
     ok(texts()[0]?.includes('Nothing was charged.'), texts()[0]);
   });
 
+  it('F53 claims of no payment page that could not be closed that nothing was charged, and says it of an order once', async () => {
+    const { world, buying, notices } = await set();
+    await buying.buy(5_000, 5_000_000_000);
+    world.server.instead = () => problem(503, 'payment_provider_unavailable');
+    await buying.cancel();
+    equal(
+      notices.current?.text,
+      'The purchase could not be canceled. The payment provider cannot be reached at the moment.',
+    );
+    const other = await set();
+    other.world.server.instead = seen =>
+      seen.method === 'POST' ? problem(503, 'payment_provider_unavailable') : undefined;
+    const done = other.buying.buy(5_000, 5_000_000_000);
+    await other.world.clock.advance(30_000);
+    await done;
+    equal(
+      texts()
+        .at(-1)
+        ?.match(/Nothing was charged/g)?.length,
+      1,
+      texts().at(-1),
+    );
+  });
+
   it('T12 names the host that was not opened', async () => {
     const { world, buying } = await set();
     world.server.checkoutUrl = () => 'https://attacker.example/pay';

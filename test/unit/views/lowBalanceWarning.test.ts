@@ -113,6 +113,25 @@ describe('the low-balance warning', () => {
     deepEqual(member.acts, ['ask for credits']);
   });
 
+  it('sends an admin whose buying is paused to the panel, which says why, and to nobody else', async () => {
+    for (const blocked_reason of ['past_due', 'daily_limit', 'payments_unavailable']) {
+      const world = new World();
+      world.server.options = options({ can_purchase: false, blocked_reason });
+      const { reach, acts } = await set(world);
+      did.answer = ({ actions }) => actions[0];
+      await reach(90);
+      deepEqual(did.messages[0]?.actions, ['Open Credits', 'Remind Me Later', "Don't Warn Again"]);
+      deepEqual(acts, ['open']);
+    }
+  });
+
+  it('names what is used by now, however far beyond the limit that was passed', async () => {
+    const { reach } = await set();
+    await reach(60);
+    await reach(97);
+    deepEqual(texts(), ['Analytical Engines has used 97 % of its credits for this period: 3 credits left.']);
+  });
+
   it('d-9 is silent on every other refresh while low', async () => {
     const { reach, store } = await set();
     await reach(90);
@@ -178,7 +197,7 @@ describe('the low-balance warning', () => {
     await store.refresh();
     await world.clock.advance(500);
     deepEqual(texts(), [
-      'Analytical Engines has used 90 % of its credits since the last top-up: 30 credits left.',
+      'Analytical Engines has used 92 % of its credits since the last top-up: 30 credits left.',
       'Analytical Engines has fewer than 20 credits left: 19 credits.',
     ]);
   });
@@ -330,9 +349,9 @@ describe('the warning of a budget', () => {
     }
     deepEqual(texts(), [
       'The credits of Analytical Engines last about 6 days at the present pace: 5,218 credits left.',
-      '50 credits of Analytical Engines expire on Nov 26 unless they are used.',
+      '50 credits of Analytical Engines will expire on Nov 26 unless used.',
       'Analytical Engines has used up the credits its plan includes; add-on credits are next: 5,218 credits left.',
-      'Your budget at Analytical Engines is 90 % used: 7 credits left until Dec 1.',
+      'Your budget at Analytical Engines is 93 % used: 7 credits left until Dec 1.',
     ]);
   });
 });
@@ -379,9 +398,10 @@ describe('the low-balance warning and a purchase', () => {
 });
 
 describe('asking an administrator', () => {
-  async function asking(email: string | null, request?: AdminRequest) {
+  async function asking(email: string | null, request?: AdminRequest, change: Partial<Balance> = {}) {
     did.reset();
     const world = new World();
+    world.server.balance = balance(change);
     world.server.options = options({ can_purchase: false, contact: { name: 'Grace', email } });
     const { store } = world.start();
     await settled();
@@ -407,6 +427,14 @@ describe('asking an administrator', () => {
       'Could you raise my AI budget at Analytical Engines? 80 credits of 100 credits are used, and it is renewed on Dec 1.',
     );
     equal(did.clipboard, new URL(url).searchParams.get('body'));
+  });
+
+  it('b-10 asks for the budget that stops the person, whichever button was pressed', async () => {
+    const budgets = [mine];
+    await asking(null, undefined, { budgets, stopped_by: { kind: 'budget', budget_id: 'bud_1' } });
+    ok(did.clipboard.startsWith('Could you raise my AI budget at Analytical Engines?'), did.clipboard);
+    await asking(null, undefined, { available_ucr: -120_000_000 });
+    ok(did.clipboard.includes('? No credits are left. '), did.clipboard);
   });
 
   it('T12 offers no mail to what is no address, but the request all the same', async () => {
@@ -634,7 +662,7 @@ describe('the low-balance warning and five windows', function () {
             expected.push(
               reached === 100
                 ? 'Analytical Engines has used all its credits for this period: 50 credits left.'
-                : 'Analytical Engines has used 90 % of its credits for this period: 50 credits left.',
+                : `Analytical Engines has used ${percent} % of its credits for this period: 50 credits left.`,
             );
           }
         }

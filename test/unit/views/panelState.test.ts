@@ -54,12 +54,17 @@ describe("the panel's state", () => {
         availableUcr: 5_218_000_000,
         asOfMs: now - 60_000,
         reason: 'The credits server cannot be reached. Check the connection.',
+        signInAgain: false,
       },
     ],
     [
       'F1 failed',
       { kind: 'failed', error: offline },
-      { kind: 'failed', reason: 'The credits server cannot be reached. Check the connection.' },
+      {
+        kind: 'failed',
+        reason: 'The credits server cannot be reached. Check the connection.',
+        signInAgain: false,
+      },
     ],
     [
       'F13 failed with a figure',
@@ -69,6 +74,7 @@ describe("the panel's state", () => {
         availableUcr: 5_218_000_000,
         asOfMs: now - 60_000,
         reason: 'The access token is no longer accepted. Sign in again.',
+        signInAgain: true,
       },
     ],
     [
@@ -80,6 +86,14 @@ describe("the panel's state", () => {
   for (const [title, of, shown] of rows) {
     it(`shows the balance: ${title}`, () => deepEqual(signedIn(of).balance, shown));
   }
+
+  it('says what stops the person, also where the server does not show the budget, or names no limit', () => {
+    const stop = (change: object) =>
+      signedIn({ kind: 'known', last: { ...last, snapshot: balance(change) } }).detail?.stop;
+    deepEqual(stop({ stopped_by: { kind: 'budget', budget_id: 'bud_x' } }), { kind: 'budget', budget: null });
+    deepEqual(stop({ stopped_by: undefined, available_ucr: 0 }), { kind: 'balance' });
+    equal(stop({ stopped_by: null }), null);
+  });
 
   it("offers what the server offers, at the server's rate", () => {
     const { buying } = signedIn({ kind: 'known', last });
@@ -160,6 +174,7 @@ describe("the panel's state", () => {
         'kind',
         'locale',
         'notice',
+        'orgId',
         'orgName',
         'pending',
         'personName',

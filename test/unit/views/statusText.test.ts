@@ -209,7 +209,7 @@ describe('the status bar', () => {
       [
         '5,218 credits available',
         'Add-on: 5,218',
-        '50 credits expire on Jan 15, 2027',
+        '50 credits will expire on Jan 15, 2027',
         'Your budget: 80 of 100 used, renewed Dec 1',
         'The budget of Compilers: 80 of 900 used, renewed Dec 1',
         'Lasts about 41 days at the present pace (30 to 55)',

@@ -1,7 +1,9 @@
-import { equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import '../../support/vscode.ts';
 
-const { ageText, balanceText, creditsText, inert } = await import('../../../src/views/text.ts');
+const { ageText, balanceText, creditsText, dayText, daysText, inert } = await import(
+  '../../../src/views/text.ts'
+);
 
 describe('figures in words', () => {
   it('d-7 says that a negative balance is over the limit', () => {
@@ -12,6 +14,17 @@ describe('figures in words', () => {
   it('counts one credit as one', () => {
     equal(creditsText(1_000_000, 'en'), '1 credit');
     equal(creditsText(5_000_000_000, 'en'), '5,000 credits');
+    equal(creditsText(1_004_000, 'en'), '1 credit');
+  });
+
+  it('never says that credits last 0 days', () => {
+    deepEqual([daysText(0), daysText(1), daysText(2)], ['< 1 day', '1 day', '2 days']);
+  });
+
+  it('writes a month in full where its short form has a full stop of its own', () => {
+    const now = Date.parse('2026-11-22T12:00:00Z');
+    const day = (locale: string) => dayText('2026-12-01T12:00:00Z', now, locale);
+    deepEqual([day('de'), day('en'), day('ja')], ['1. Dezember', 'Dec 1', '12月1日']);
   });
 
   const ages: ReadonlyArray<readonly [ms: number, text: string]> = [

@@ -9,6 +9,7 @@ function panel(balance: BalanceView, notice: NoticeView | null = null): PanelSta
   return {
     kind: 'signedIn',
     locale: 'en',
+    orgId: 'org_acme',
     orgName: 'Acme',
     role: 'Admin',
     personName: 'Ada',
@@ -45,14 +46,25 @@ describe('a screen reader', () => {
     ]);
   });
 
+  it('is not told of each model call, but of what they add up to', () => {
+    const figures = [5_217.9, 5_217.6, 5_217.1, 5_201, 5_188, 5_160, 5_149];
+    assert.deepEqual(saidOver(...figures.map(figure => panel(known(figure)))), ['Balance 5,149 credits']);
+  });
+
   it('is not told of renders that change nothing', () => {
     const loading = panel({ kind: 'loading', lastUcr: credits(5_218) });
-    const failed = panel({ kind: 'failed', reason: 'The server did not answer.' });
+    const failed = panel({ kind: 'failed', reason: 'The server did not answer.', signInAgain: false });
     assert.deepEqual(saidOver(panel(known(5_218)), loading, failed, panel(known(5_218))), []);
   });
 
   it('waits until a changed figure is known to be fresh', () => {
-    const stale = panel({ kind: 'stale', availableUcr: credits(4_000), asOfMs: 0, reason: 'Offline.' });
+    const stale = panel({
+      kind: 'stale',
+      availableUcr: credits(4_000),
+      asOfMs: 0,
+      reason: 'Offline.',
+      signInAgain: false,
+    });
     assert.deepEqual(saidOver(panel(known(5_218)), stale), []);
     assert.deepEqual(saidOver(panel(known(5_218)), stale, panel(known(4_000))), ['Balance 4,000 credits']);
   });
@@ -61,8 +73,8 @@ describe('a screen reader', () => {
     const notice = { id: 1, tone: 'success', text: '5,000 credits added. Balance 10,218.' } as const;
     assert.deepEqual(saidOver(panel(known(5_218)), panel(known(10_218), notice)), []);
     assert.deepEqual(
-      saidOver(panel(known(5_218)), panel(known(10_218), notice), panel(known(10_000), notice)),
-      ['Balance 10,000 credits'],
+      saidOver(panel(known(5_218)), panel(known(10_218), notice), panel(known(8_000), notice)),
+      ['Balance 8,000 credits'],
     );
   });
 
