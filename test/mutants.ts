@@ -832,7 +832,7 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'b-5 a stop is told once, though holds come and go',
     file: 'src/core/warnings.ts',
-    from: "stop: key === '' ? last : key",
+    from: "stop: key !== '' ? key : isPast ? '' : last",
     to: 'stop: key',
     test: 'test/unit/core/warnings.test.ts',
     title: 'though holds come and go',

@@ -111,5 +111,5 @@ export function failed(balance: Balance, error: CreditsError): Balance {
  */
 export function percentUsed(snapshot: Snapshot): number | undefined {
   const { usage } = snapshot;
-  return usage && usage.total_ucr > 0 ? Math.floor((usage.used_ucr / usage.total_ucr) * 100) : undefined;
+  return usage && usage.total_ucr > 0 ? Math.floor((usage.used_ucr * 100) / usage.total_ucr) : undefined;
 }

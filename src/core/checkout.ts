@@ -234,6 +234,9 @@ export class Checkout {
     for (const one of this.#followed) {
       if (one.mayAsk && !one.isSentElsewhere) {
         void one.nudge();
+      } else if (one.mayAsk) {
+        // Whoever was sending it may have gone before this window could ask.
+        one.arm(OTHERS_SENDING_MS);
       }
     }
   }

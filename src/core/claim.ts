@@ -16,6 +16,7 @@ const SETTLE_MS = 300;
 /** A rival that has not decided by then has died. */
 const UNDECIDED_MS = seconds(2);
 const REMEMBERED_MS = 60 * 24 * 3_600_000;
+const SWEPT_AT_ONCE = 16;
 
 /** True for exactly one of all callers with the same key, ever. Rejects when the folder cannot be used. */
 export async function claim(key: string, { folder, windowId, clock }: ClaimMeans): Promise<boolean> {
@@ -53,10 +54,12 @@ async function rivals(folder: Folder, stem: string, mine: string): Promise<strin
   return names.filter(name => name.startsWith(`${stem}.`) && name !== `${stem}.json` && name !== mine);
 }
 
-/** Claims of long ago are let go; their periods are over. */
+/** Claims of long ago are let go; their periods are over. A few at a time, because something waits for this claim. */
 async function sweep(folder: Folder, nowMs: number): Promise<void> {
-  for (const name of await folder.list()) {
-    if (/^claim\.v1\.[0-9a-f]+\.json$/.test(name) && nowMs - atMs(await folder.read(name)) > REMEMBERED_MS) {
+  const claims = (await folder.list()).filter(name => /^claim\.v1\.[0-9a-f]+\.json$/.test(name));
+  const from = claims.length > 0 ? Math.floor(nowMs / 1_000) % claims.length : 0;
+  for (const name of [...claims.slice(from), ...claims.slice(0, from)].slice(0, SWEPT_AT_ONCE)) {
+    if (nowMs - atMs(await folder.read(name)) > REMEMBERED_MS) {
       await folder.remove(name);
     }
   }

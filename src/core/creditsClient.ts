@@ -209,6 +209,10 @@ export class CreditsClient {
     };
     if (response.status !== 200 || !isEventStream(head) || !response.body) {
       void response.body?.cancel().catch(() => undefined);
+      if (foundIn(head) === 'html') {
+        // A page of something in between, such as a proxy while the server is replaced: no word of the server's.
+        throw new CreditsError('unreadable', { ...factsOf(head), found: 'html' });
+      }
       // Its words are not read; a server without a stream, or without one for this person, says so by the status.
       throw head.status === 404
         ? new CreditsError('notFound', factsOf(head))

@@ -13,7 +13,7 @@ import {
   signedOut,
   type Told,
 } from './balance.ts';
-import { type Clock, sleep } from './clock.ts';
+import { type Clock, minutes, sleep } from './clock.ts';
 import type { Connect } from './connect.ts';
 import { asCreditsError, CreditsError, type CreditsErrorReason } from './errors.ts';
 import { Emitter, Owned } from './event.ts';
@@ -47,6 +47,9 @@ export interface CreditsStoreMeans {
 
 /** How often a balance that is known to exist is asked for again when a replica has not heard of it yet. */
 const CATCH_UP_TRIES = 5;
+
+/** What another window was told longer ago than this is shown, and not taken for today's answer. */
+const NEWS_MS = minutes(10);
 
 export class CreditsStore {
   readonly #means: CreditsStoreMeans;
@@ -126,7 +129,9 @@ export class CreditsStore {
         balance.kind !== 'known' ||
         reading.snapshot.version > own.snapshot.version ||
         (reading.snapshot.version === own.snapshot.version && reading.atMs > own.atMs);
-      balance = isNewer ? answered(balance, reading, account.orgId) : balance;
+      // At a start the last session's figure, which is nobody's answer of now.
+      const isOld = balance.kind === 'loading' && this.ageMs(reading) > NEWS_MS;
+      balance = !isNewer ? balance : isOld ? loading(reading) : answered(balance, reading, account.orgId);
     }
     if (shared.problem) {
       balance = failed(balance, new CreditsError(shared.problem));
@@ -151,7 +156,15 @@ export class CreditsStore {
    */
   async refresh(atLeastVersion = 0): Promise<void> {
     const signIn = this.#signIn;
-    if (!signIn || this.#means.clock.monotonic() < this.#quietUntilMs) {
+    if (!signIn) {
+      return;
+    }
+    if (this.#means.clock.monotonic() < this.#quietUntilMs) {
+      const { balance } = this.#state;
+      const isOutdated = balance.kind === 'known' && balance.last.snapshot.version < atLeastVersion;
+      if (isOutdated || balance.kind === 'loading') {
+        this.#set({ balance: failed(balance, new CreditsError('rateLimited')) });
+      }
       return;
     }
     this.#wantedVersion = Math.max(this.#wantedVersion, atLeastVersion);

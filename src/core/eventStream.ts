@@ -108,9 +108,10 @@ export class EventStream {
         return;
       }
       this.#isTrying = false;
+      const wasLive = this.#isLive;
       this.#setLive(false);
       this.#tried.fire(false);
-      const stood = !error && clock.monotonic() - startedMs >= STOOD_MS;
+      const stood = wasLive && clock.monotonic() - startedMs >= STOOD_MS;
       failures = stood ? 1 : failures + 1;
       if (error) {
         log.info(`events: ${error.message}`);

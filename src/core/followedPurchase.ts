@@ -257,7 +257,8 @@ export class FollowedPurchase {
     }
     this.#failures = 0;
     this.#record = { ...this.#record, purchase: { id: purchase.id, lifeMs: lifeMs(purchase) } };
-    await this.#keep();
+    // The server has the order by now: a disk that is full must not keep its page from opening.
+    await this.#keep().catch(() => this.#means.log.warn('purchase: could not be kept for a restart'));
     const refusedHost = this.#take(signIn, purchase);
     if (this.#isGone) {
       return { kind: 'settled' };

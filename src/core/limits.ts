@@ -24,7 +24,7 @@ export function stopOf({ stopped_by, budgets, available_ucr }: Snapshot): Stop |
 
 /** In whole percent rounded down; a budget of nothing is used up. */
 export function percentOf({ used_ucr, limit_ucr }: Budget): number {
-  return limit_ucr > 0 ? Math.floor((used_ucr / limit_ucr) * 100) : 100;
+  return limit_ucr > 0 ? Math.floor((used_ucr * 100) / limit_ucr) : 100;
 }
 
 /** The budget that would stop the person before the balance does, if there is one. */

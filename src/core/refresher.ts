@@ -1,6 +1,6 @@
 // Decides when to ask the server again: at a sign-in, on an event, on focus, and by the clock only while there is no
 // stream. Signed out, it does nothing at all.
-import type { Sessions } from './account.ts';
+import type { Sessions, SignIn } from './account.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
 import { type Balance, lastReading, type Told } from './balance.ts';
 import { type Clock, minutes, seconds } from './clock.ts';
@@ -62,6 +62,7 @@ const FORBIDDEN_POLL_MS = minutes(15);
 
 /** What may be bought changes rarely; a role taken away is noticed by the server in any case. */
 const OPTIONS_FRESH_MS = minutes(10);
+const OPTIONS_BACKOFF: Backoff = { baseMs: seconds(4), capMs: OPTIONS_FRESH_MS };
 
 export class Refresher {
   readonly #means: RefresherMeans;
@@ -79,6 +80,11 @@ export class Refresher {
   #isOver = false;
   #lastHintMs = Number.NEGATIVE_INFINITY;
   #optionsAtMs = Number.NEGATIVE_INFINITY;
+  /** While what may be bought could not be asked for. */
+  #optionsTimer: Disposable | undefined;
+  #optionsFailures = 0;
+  /** Whose options are being asked for. */
+  #optionsOf: SignIn | undefined;
 
   constructor(means: RefresherMeans) {
     this.#means = means;
@@ -214,6 +220,9 @@ export class Refresher {
     const last = lastReading(store.state.balance);
     if (!last || store.ageMs(last) > FRESH_MS) {
       void this.#ask();
+    } else if (!this.#timer) {
+      // Its time may have come while nobody looked.
+      this.#arm();
     }
     if (clock.monotonic() - this.#optionsAtMs > OPTIONS_FRESH_MS) {
       this.#askOptions();
@@ -234,23 +243,49 @@ export class Refresher {
     if (sessions.current !== signIn) {
       return;
     }
-    const { kind } = store.state.balance;
-    if (kind === 'known') {
+    const { balance } = store.state;
+    // Told of, and not there yet after several tries: asked for once more, for the stream has said it already.
+    const isBehind = balance.kind === 'known' && balance.last.snapshot.version < atLeastVersion;
+    if (balance.kind === 'known') {
       this.#failures = 0;
+      if (!store.state.options && !this.#optionsOf && !this.#optionsTimer) {
+        this.#askOptions();
+      }
       void hints.hurry();
     } else {
       this.#failures++;
     }
-    this.#arm();
+    this.#arm(isBehind);
   }
 
   #askOptions(): void {
     this.#optionsAtMs = this.#means.clock.monotonic();
-    void this.#means.store.refreshOptions();
+    this.#optionsTimer?.dispose();
+    this.#optionsTimer = undefined;
+    void this.#untilOptions();
+  }
+
+  /** Warnings and amounts wait for the options: where they alone could not be had, they are asked for again. */
+  async #untilOptions(): Promise<void> {
+    const { store, sessions, clock, random } = this.#means;
+    const signIn = sessions.current;
+    this.#optionsOf = signIn;
+    await store.refreshOptions();
+    if (this.#optionsOf !== signIn) {
+      return;
+    }
+    this.#optionsOf = undefined;
+    if (store.state.options || sessions.current !== signIn) {
+      this.#optionsFailures = 0;
+    } else if (signIn && store.state.balance.kind === 'known' && !this.#isOver) {
+      this.#optionsFailures++;
+      const waitMs = backoffMs(OPTIONS_BACKOFF, this.#optionsFailures, random);
+      this.#optionsTimer = clock.after(waitMs)(() => this.#askOptions());
+    }
   }
 
   /** Sets the clock for the next question, if there is to be one. */
-  #arm(): void {
+  #arm(isBehind = false): void {
     const { store, hints, attention, clock, random, sessions } = this.#means;
     this.#timer?.dispose();
     this.#timer = undefined;
@@ -259,7 +294,12 @@ export class Refresher {
     }
     const quietMs = store.quietUntilMs - clock.monotonic();
     // What a stream tells during a pause could not be asked for: after it, it is.
-    const wait = nextAskMs(store.state.balance, hints.isLive && quietMs <= 0, this.#failures, random);
+    const wait = nextAskMs(
+      store.state.balance,
+      hints.isLive && quietMs <= 0 && !isBehind,
+      this.#failures,
+      random,
+    );
     if (wait === undefined) {
       return;
     }
@@ -296,6 +336,8 @@ export class Refresher {
     this.#opening = undefined;
     this.#later?.dispose();
     this.#later = undefined;
+    this.#optionsTimer?.dispose();
+    this.#optionsTimer = undefined;
   }
 }
 

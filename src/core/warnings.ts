@@ -232,6 +232,8 @@ function lookAtStop(before: Seen | undefined, snapshot: Snapshot, periodId: stri
   const isTold = isNew(before?.stop, key);
   const last = before?.stop ?? '';
   const wasStopped = before?.isStoppedByBudget === true;
+  // Credits have come since, and are measured anew: when those are gone as well, that is news.
+  const isPast = !by && last.startsWith('balance ') && last !== `balance ${periodId}`;
   const freed: Found | undefined =
     wasStopped && !by
       ? {
@@ -243,10 +245,16 @@ function lookAtStop(before: Seen | undefined, snapshot: Snapshot, periodId: stri
         }
       : undefined;
   return {
-    stop: key === '' ? last : key,
+    stop: key !== '' ? key : isPast ? '' : last,
     isStoppedByBudget: by?.kind === 'budget' && (isTold || wasStopped),
     found:
-      by && isTold ? { news: { kind: 'stopped', by } as const, occurrence: ['stopped', key] } : undefined,
+      by && isTold
+        ? {
+            news: { kind: 'stopped', by } as const,
+            // A plan's period comes back after each top-up that is used up.
+            occurrence: ['stopped', key, ...(by.kind === 'balance' ? [before?.periodId ?? ''] : [])],
+          }
+        : undefined,
     freed,
   };
 }

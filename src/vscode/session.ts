@@ -232,6 +232,10 @@ export class Session implements Sessions, GrantKeeper {
       text = await this.#secrets.get(SECRET_KEY);
     } catch (error) {
       this.#log.warn(`secret storage: ${nameOf(error)}`);
+      if (this.#isRead) {
+        // A read that failed is no news, least of all that somebody has signed out.
+        return;
+      }
     }
     // One and the same sign-in stays one object: others tell by that whether anything has changed.
     if (text !== this.#kept?.text && !this.#inMemoryOnly) {

@@ -160,6 +160,12 @@ export class ScriptedServer {
     this.#stream = undefined;
   }
 
+  /** As the network does it: in the middle, without an end. */
+  cutStream(): void {
+    this.#stream?.error(new TypeError('terminated'));
+    this.#stream = undefined;
+  }
+
   get isStreaming(): boolean {
     return this.#stream !== undefined;
   }

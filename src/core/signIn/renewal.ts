@@ -11,7 +11,10 @@ import { isRecord } from '../slot.ts';
 import { SignInError } from './errors.ts';
 import type { Tokens } from './identityProvider.ts';
 
-/** A token is renewed this long before its end, so that clocks which differ do no harm. */
+/**
+ * A token is renewed this long before its end, so that clocks which differ do no harm; one that lives for minutes alone,
+ * in the last quarter of its life.
+ */
 const AHEAD_MS = seconds(60);
 /** How long another window may take for a renewal before it is taken for dead; its own exchanges end sooner. */
 const OTHERS_MS = seconds(25);
@@ -67,6 +70,8 @@ export class Renewal {
   readonly #means: RenewalMeans;
   /** Renewals of this window, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** How long the provider's tokens live, as far as this window has seen one begin. */
+  #lifeMs = Number.POSITIVE_INFINITY;
   #readOnly: { readonly grantId: string; readonly token: string; readonly untilMs: number } | undefined;
 
   constructor(means: RenewalMeans) {
@@ -107,7 +112,7 @@ export class Renewal {
     return this.#inTurn(async () => {
       const { clock } = this.#means;
       const kept = this.#readOnly;
-      if (kept && kept.grantId === signIn.grant?.id && kept.untilMs - AHEAD_MS > clock.now()) {
+      if (kept && kept.grantId === signIn.grant?.id && kept.untilMs - this.#aheadMs > clock.now()) {
         return kept.token;
       }
       if (signIn.grant?.refreshToken == null) {
@@ -186,6 +191,7 @@ export class Renewal {
         log.warn(`renewal: ${error instanceof SignInError ? error.message : 'failed'}`);
         throw new CreditsError('offline', { cause: 'IDENTITY_PROVIDER' });
       }
+      this.#lifeMs = (tokens.expiresAtMs ?? Number.POSITIVE_INFINITY) - clock.now();
       const generation = grant.generation + 1;
       const isNarrowed = narrowed !== undefined;
       await keeper.renewed(grant.id, isNarrowed ? signIn.token : tokens.accessToken, {
@@ -239,7 +245,11 @@ export class Renewal {
 
   #isFresh({ grant }: SignIn): boolean {
     const { clock } = this.#means;
-    return !grant || grant.expiresAtMs === null || grant.expiresAtMs - clock.now() > AHEAD_MS;
+    return !grant || grant.expiresAtMs === null || grant.expiresAtMs - clock.now() > this.#aheadMs;
+  }
+
+  get #aheadMs(): number {
+    return Math.min(AHEAD_MS, this.#lifeMs / 4);
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {

@@ -92,6 +92,8 @@ describe('percent used', () => {
   const rows: ReadonlyArray<readonly [used: number, total: number, percent: number | undefined]> = [
     [0, 100, 0],
     [499, 1_000, 49],
+    // 0.29 is a little less than that in binary.
+    [29, 100, 29],
     [9_999_999, 10_000_000, 99],
     [Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER, 99],
     [100, 100, 100],

@@ -90,6 +90,24 @@ describe('what is claimed', function () {
     equal(/credits\.example|usr_1/.test(folder.text), false);
   });
 
+  it('costs the same however many there are already', async () => {
+    const clock = new FakeClock();
+    const folder = new MemoryFolder();
+    for (let nth = 0; nth < 300; nth++) {
+      await claims(clock, [claim(`k${nth}`, { folder, windowId: 'w1', clock })]);
+    }
+    let reads = 0;
+    const counted: Folder = {
+      ...slow(folder, clock, []),
+      read: async name => {
+        reads++;
+        return folder.read(name);
+      },
+    };
+    await claims(clock, [claim('one more', { folder: counted, windowId: 'w1', clock })]);
+    equal(reads < 20, true, `${reads} reads`);
+  });
+
   it('is let go after two months', async () => {
     const clock = new FakeClock();
     const folder = new MemoryFolder();

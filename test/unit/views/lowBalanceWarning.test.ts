@@ -132,6 +132,30 @@ describe('the low-balance warning', () => {
     deepEqual(texts(), ['Analytical Engines has used 97 % of its credits for this period: 3 credits left.']);
   });
 
+  it('tells each time that a top-up is used up, though the measure of the plan comes back', async () => {
+    const { world, store } = await set();
+    let version = 1;
+    const show = async (period_id: string, used_ucr: number) => {
+      world.server.balance = balance({
+        version: ++version,
+        available_ucr: (100 - used_ucr) * 1_000_000,
+        usage: { basis: 'period', period_id, used_ucr, total_ucr: 100 },
+        stopped_by: used_ucr < 100 ? null : { kind: 'balance', budget_id: null },
+      });
+      await store.refresh();
+      await world.clock.advance(500);
+    };
+    await show('plan', 50);
+    for (let topUp = 1; topUp <= 4; topUp++) {
+      await show('plan', 100);
+      await show('plan', 100);
+      await show(`top_up_${topUp}`, 0);
+      await show(`top_up_${topUp}`, 50);
+    }
+    const told = texts().filter(text => text.includes('has no credits left'));
+    equal(told.length, 4);
+  });
+
   it('d-9 is silent on every other refresh while low', async () => {
     const { reach, store } = await set();
     await reach(90);

@@ -56,6 +56,20 @@ describe('a sign-in from the browser', () => {
     equal(b.changes(), 1);
   });
 
+  it('F13 is not over because the secret storage could not be read once', async () => {
+    const secrets = new FakeSecrets();
+    const { session, changes } = await open(secrets);
+    await session.signIn(byBrowser);
+    await settled();
+    const before = changes();
+    secrets.fails = true;
+    await session.reread();
+    secrets.fails = false;
+    deepEqual([session.current?.token, changes()], ['at-canary', before]);
+    await session.reread();
+    equal(session.current?.token, 'at-canary');
+  });
+
   it('F14 never goes back to a refresh token that is used up', async () => {
     const secrets = new FakeSecrets();
     const { session } = await open(secrets);

@@ -16,6 +16,7 @@ class Provider {
   newest = 'rt-0';
   isRevoked: boolean = false;
   isAway: boolean = false;
+  lifeMs = 600_000;
   readonly scopes: Array<string | undefined> = [];
   #count = 0;
 
@@ -31,7 +32,7 @@ class Provider {
     this.scopes.push(scope);
     this.newest = `rt-${this.#count}`;
     const accessToken = `${scope ?? 'at'}-${this.#count}`;
-    return { accessToken, refreshToken: this.newest, expiresAtMs: nowMs + 600_000 };
+    return { accessToken, refreshToken: this.newest, expiresAtMs: nowMs + this.lifeMs };
   }
 
   get count(): number {
@@ -141,6 +142,18 @@ describe('renewing a sign-in', () => {
     await clock.advance(1_500);
     equal(await run(source.token()), 'at-1');
     equal(provider.count, 1);
+  });
+
+  it('F13 happens in the last quarter of a life of a minute, and not at each request', async () => {
+    provider.lifeMs = 60_000;
+    const { source } = window('a');
+    await clock.advance(545_000);
+    equal(await run(source.token(), 1_000), 'at-1');
+    for (let request = 0; request < 30; request++) {
+      equal(await run(source.token(), 1_000), 'at-1');
+    }
+    await clock.advance(20_000);
+    equal(await run(source.token(), 1_000), 'at-2');
   });
 
   it('F14 happens once for all windows, and all have the new token', async () => {
