@@ -219,7 +219,7 @@ function receive(next: PanelState): void {
     checkingTimer = undefined;
   }
   if (next.kind === 'signedIn') {
-    beAt(`${next.serverHost} ${next.orgId}`);
+    beAt(next.orgId);
   }
   state = next;
   draw();

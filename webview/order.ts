@@ -15,7 +15,7 @@ export type Choice =
 export interface Draft {
   readonly choice: Choice;
   readonly typed: string;
-  /** The organisation that it is for, with its server. */
+  /** The organisation that it is for, by its id. */
   readonly org?: string;
   /** Typed as the balance that counts as low, and not saved; absent: what is kept is shown. */
   readonly lowBelow?: string;

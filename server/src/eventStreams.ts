@@ -168,31 +168,34 @@ export class EventStreams {
   }
 
   async #catchUp(stream: Stream, orgId: string, lastEventId: bigint, upTo: bigint): Promise<void> {
-    let isWhole = lastEventId <= upTo;
-    if (!isWhole && !this.#setBack.has(orgId)) {
+    const missed = upTo - lastEventId;
+    if (missed < 0n && !this.#setBack.has(orgId)) {
       this.#setBack.add(orgId);
       this.#log.warn(
         { org: orgId },
         'a listener has heard of events to come: after a restore run "restored"',
       );
     }
-    stream.cursor = lastEventId;
-    while (isWhole && stream.cursor < upTo && !stream.out.destroyed) {
-      const rows = await readOutbox(this.#database.query, orgId, stream.cursor, ROWS_AT_ONCE);
-      // No longer kept, or of a time that a restore has cut off.
-      isWhole = rows[0]?.sequence === stream.cursor + 1n;
-      // What came after the balance was read is the pump's to send.
-      for (const row of isWhole ? rows.filter(({ sequence }) => sequence <= upTo) : []) {
-        stream.cursor = row.sequence;
-        // Whoever opens a stream is a member now, also when removed and added again meanwhile.
-        if (!(row.event in endings)) {
-          send(stream, row.event, row.data);
-        }
-      }
-    }
+    // More would fill the connection before it is read, and the next try would begin at the same place.
+    const rows =
+      missed > 0n && missed <= BigInt(ROWS_AT_ONCE)
+        ? await readOutbox(this.#database.query, orgId, lastEventId, ROWS_AT_ONCE)
+        : [];
+    // No longer kept, or of a time that a restore has cut off.
+    const isWhole = missed === 0n || rows[0]?.sequence === lastEventId + 1n;
     if (!isWhole) {
       stream.cursor = upTo;
       send(stream, 'resync', {});
+      return;
+    }
+    stream.cursor = lastEventId;
+    // What came after the balance was read is the pump's to send.
+    for (const row of rows.filter(({ sequence }) => sequence <= upTo)) {
+      stream.cursor = row.sequence;
+      // Whoever opens a stream is a member now, also when removed and added again meanwhile.
+      if (!(row.event in endings)) {
+        send(stream, row.event, row.data);
+      }
     }
   }
 

@@ -158,6 +158,40 @@ describe('the panel in each of its states', () => {
     ]);
   });
 
+  it('buys what stands in the field when Enter is pressed there, whatever was chosen before', async () => {
+    const page = await gallery.show('dark', widePx, state('amount typed'));
+    await page.locator('label.preset input').first().focus();
+    await page.keyboard.press('Space');
+    await page.locator('#custom-amount input').focus();
+    await page.keyboard.press('Enter');
+    assert.deepEqual(await sentOf(page, 'buy'), [
+      { type: 'buy', amountMinor: 7_500, expectedCreditsUcr: 7_500_000_000 },
+    ]);
+  });
+
+  it('F17 keeps nothing that was typed or chosen for another organisation', async () => {
+    const { state: admin, ...shown } = state('amount typed');
+    const page = await gallery.show('dark', widePx, { ...shown, state: admin });
+    const send = (next: object) =>
+      page.evaluate(sent => window.postMessage({ type: 'state', state: sent }, '*'), next);
+    assert.equal(await page.locator('#custom-amount input').inputValue(), '75');
+    await send({ ...admin, refreshing: true });
+    await drawn(page);
+    assert.equal(await page.locator('#custom-amount input').inputValue(), '75');
+    await send({ ...admin, orgId: 'org_other' });
+    await drawn(page);
+    assert.equal(await page.locator('#custom-amount input').inputValue(), '');
+    await page.locator('#buy').click({ force: true });
+    assert.deepEqual(await sentOf(page, 'buy'), []);
+  });
+
+  it('leads to signing in again where that alone helps, and sells nothing meanwhile', async () => {
+    const page = await gallery.show('dark', widePx, state('sign in again'));
+    assert.equal(await page.locator('#buy').count(), 0);
+    await page.getByRole('button', { name: 'Sign In' }).click();
+    assert.deepEqual(await sentOf(page, 'signIn'), [{ type: 'signIn' }]);
+  });
+
   it('asks for a receipt by the payment, and names no address', async () => {
     const page = await gallery.show('dark', widePx, state('admin'));
     await page

@@ -227,12 +227,12 @@ export const states: Readonly<Record<string, GalleryState>> = {
   'preset chosen, test mode': {
     state: { ...admin, testMode: true },
     records,
-    draft: { choice: { kind: 'preset', amountMinor: 10_000 }, typed: '' },
+    draft: { org: 'org_acme', choice: { kind: 'preset', amountMinor: 10_000 }, typed: '' },
   },
   'several organisations, low balance typed': {
     state: admin,
     records: { ...records, organisations: 3 },
-    draft: { choice: { kind: 'none' }, typed: '', lowBelow: '2,500' },
+    draft: { org: 'org_acme', choice: { kind: 'none' }, typed: '', lowBelow: '2,500' },
   },
   'low balance refused': {
     state: admin,
@@ -240,10 +240,18 @@ export const states: Readonly<Record<string, GalleryState>> = {
       ...records,
       settings: { value: { lowBelowUcr: null }, busy: false, problem: offline },
     },
-    draft: { choice: { kind: 'none' }, typed: '', lowBelow: '$ 50' },
+    draft: { org: 'org_acme', choice: { kind: 'none' }, typed: '', lowBelow: '$ 50' },
   },
-  'amount typed': { state: admin, records, draft: { choice: { kind: 'custom' }, typed: '75' } },
-  'amount refused': { state: admin, records, draft: { choice: { kind: 'custom' }, typed: '12.345' } },
+  'amount typed': {
+    state: admin,
+    records,
+    draft: { org: 'org_acme', choice: { kind: 'custom' }, typed: '75' },
+  },
+  'amount refused': {
+    state: admin,
+    records,
+    draft: { org: 'org_acme', choice: { kind: 'custom' }, typed: '12.345' },
+  },
   'usage by model': {
     state: admin,
     records: {
@@ -541,7 +549,7 @@ export const states: Readonly<Record<string, GalleryState>> = {
       },
     },
     records,
-    draft: { choice: { kind: 'preset', amountMinor: 10_000 }, typed: '' },
+    draft: { org: 'org_acme', choice: { kind: 'preset', amountMinor: 10_000 }, typed: '' },
   },
   'in German': {
     state: {
@@ -550,6 +558,6 @@ export const states: Readonly<Record<string, GalleryState>> = {
       balance: { kind: 'known', availableUcr: credits(5_218.5), asOfMs: nowMs - 3 * day },
     },
     records,
-    draft: { choice: { kind: 'custom' }, typed: '750' },
+    draft: { org: 'org_acme', choice: { kind: 'custom' }, typed: '750' },
   },
 };

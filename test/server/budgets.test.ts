@@ -356,6 +356,16 @@ describe('budgets', () => {
       assert.deepEqual(await told(), ['budget 75', 'budget 75']);
     });
 
+    it('of a budget come again when its period is another one, which may begin on the same day', async () => {
+      const now = house.clock.now();
+      house.clock.advance(Date.UTC(now.getUTCFullYear() + 1, 0, 10, 12) - now.getTime());
+      await limit(10);
+      await use(10);
+      await limit(100, 'year');
+      await use(85);
+      assert.deepEqual(await told(), ['budget 75', 'budget 90', 'budget 100', 'budget 75', 'budget 90']);
+    });
+
     it('are read page by page', async () => {
       await use(5_300, null);
       const first = (await house.get(`/v1/orgs/${org.id}/alerts?limit=2`, org.admin)).json();

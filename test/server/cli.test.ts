@@ -267,11 +267,18 @@ describe('an operator’s command', () => {
     const set = `plan set --org ${org.id}`;
     assert.deepEqual(await run(`${set} --included 100 --day 5 --rollover 10`), { included: 100, day: 5 });
     assert.equal((await house.balance(org)).included.state, 'available');
+    assert.deepEqual(await run(`${set} --included 200`), { included: 200, day: 5 });
+    const { rollover_cap_ucr } = await house.database.query
+      .selectFrom('plans')
+      .select('rollover_cap_ucr')
+      .where('org_id', '=', org.id)
+      .executeTakeFirstOrThrow();
+    assert.equal(rollover_cap_ucr, 10_000_000n);
     assert.deepEqual(await run(`${set} --none`), { included: null });
     assert.match(await refusal(set), /Either --included or --none/);
     assert.match(await refusal(`${set} --none --included 5`), /Either --included or --none/);
     assert.match(await refusal(`${set} --included 5 --day 32`), /--day must be a whole number from 1 to 31/);
-    assert.equal((await noted('plan.set')).length, 2);
+    assert.equal((await noted('plan.set')).length, 3);
   });
 
   it('F69 numbers on beyond the lost time when a backup was restored, and the ledger goes on', async () => {

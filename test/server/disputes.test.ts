@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type Stripe from 'stripe';
-import type { LedgerList, Purchase } from '../../protocol/api.ts';
+import type { GrantList, LedgerList, Purchase } from '../../protocol/api.ts';
 import { reversalOf } from '../../server/src/purchases/reversal.ts';
 import { only } from '../support/stripeDouble.ts';
 import { booksAreInOrder, type House, houseWithStripe, type Org } from './support/house.ts';
@@ -127,6 +127,14 @@ describe('a dispute', () => {
     await deliver(stripe.double.closeDispute(sessionId, 'lost'));
     const lost = (await house.balance(org)).usage;
     assert.deepEqual([lost?.used_ucr, lost?.total_ucr], [9_000_000_000, 7_718_000_000]);
+  });
+
+  it('T30 has what is set aside on hold in the list of grants, as in the balance', async () => {
+    await deliver(stripe.double.dispute(sessionId, 'open'));
+    await deliver(stripe.double.withdrawFunds(sessionId));
+    const { data } = (await house.get(`/v1/orgs/${org.id}/grants`, org.admin)).json<GrantList>();
+    const { status, remaining_ucr, held_ucr } = data.find(({ kind }) => kind === 'purchased') ?? {};
+    assert.deepEqual([status, remaining_ucr, held_ucr], ['active', 5_000_000_000, 5_000_000_000]);
   });
 
   it('F52 that is won gives the credits back and lets people buy again', async () => {

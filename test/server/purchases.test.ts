@@ -1,6 +1,7 @@
 // Buying, from the order to the credits, with Stripe's SDK against the emulator and against the double.
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
+import type Stripe from 'stripe';
 import type { Purchase, PurchaseList } from '../../protocol/api.ts';
 import { IdempotencyKeys } from '../../server/src/purchases/idempotencyKeys.ts';
 import {
@@ -12,6 +13,7 @@ import {
   type Org,
   sessionEvent,
   startEmulator,
+  TestClock,
 } from './support/house.ts';
 import { join } from './support/people.ts';
 import type { StripeSide } from './support/stripeSide.ts';
@@ -614,5 +616,72 @@ describe('a purchase', () => {
       Array.from({ length: 10 }, () => house.get(`/v1/orgs/${org.id}/purchases/${id}`, org.admin)),
     );
     assert.equal(reads() - before, 1);
+  });
+});
+
+describe('a key of another account', () => {
+  let house: House;
+  let stripe: StripeSide;
+  let wrong: House;
+  let org: Org;
+  let id: string;
+  let sessionId: string;
+  before(async () => {
+    const clock = new TestClock();
+    ({ house, stripe } = await houseWithStripe({ clock }));
+    // On the same database, with an account that has none of the sessions.
+    ({ house: wrong } = await houseWithStripe({ clock }));
+  });
+  beforeEach(async () => {
+    org = await house.org();
+    ({ id } = await house.bought(org));
+    sessionId = stripe.sessionOf(id).id;
+  });
+  after(async () => {
+    await booksAreInOrder(house);
+    await wrong.close();
+    await house.close();
+  });
+
+  const deliver = async (to: House, events: readonly Stripe.Event[]) => {
+    for (const event of events) {
+      assert.equal((await to.deliver(event)).statusCode, 200);
+    }
+  };
+  const available = async () => (await house.balance(org)).available_ucr;
+
+  it('F59 for one look costs no payment that is on its way for days', async () => {
+    await deliver(house, stripe.double.pay(sessionId, { async: true }));
+    house.clock.advance(3 * 24 * 60 * 60_000);
+    await wrong.app.parts.reconciler.look();
+    house.clock.advance(60_000);
+    await deliver(house, stripe.double.settleAsync(sessionId, true));
+    assert.equal((await house.purchase(org, id)).status, 'credited');
+  });
+
+  it('F59 loses no refund that is told of meanwhile: it is taken back when the key is right again', async () => {
+    await deliver(house, stripe.double.pay(sessionId));
+    await deliver(wrong, stripe.double.refund(sessionId));
+    assert.equal(await available(), 10_218_000_000);
+    house.clock.advance(60_000);
+    await house.app.parts.reconciler.look();
+    assert.equal(await available(), 5_218_000_000);
+  });
+
+  it('F59 puts what is told of aside after a day, and takes it up when it is sent again', async () => {
+    await deliver(house, stripe.double.pay(sessionId));
+    house.clock.advance(2 * 60 * 60_000);
+    const news = stripe.double.refund(sessionId);
+    await deliver(wrong, news);
+    house.clock.advance(25 * 60 * 60_000);
+    await wrong.app.parts.reconciler.look();
+    const { status } = await house.database.query
+      .selectFrom('stripe_events')
+      .select('status')
+      .where('event_id', '=', news[0]?.id ?? '')
+      .executeTakeFirstOrThrow();
+    assert.equal(status, 'quarantined');
+    await deliver(house, news);
+    assert.equal(await available(), 5_218_000_000);
   });
 });

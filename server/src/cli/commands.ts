@@ -248,18 +248,28 @@ export const adminCommands: Readonly<Record<string, Command>> = {
   'plan set': {
     options: { org: 'needed', included: 'optional', day: 'optional', rollover: 'optional', none: 'flag' },
     usage: '--org ORG --included N [--day 1..31] [--rollover N] | --org ORG --none',
-    meaning: 'Credits that are included each month, from which day on, and how many go over into the next.',
+    meaning:
+      'Credits that are included each month, from which day on, and how many go over into the next. What is left out stays\n           as it is: at first today’s day, and none.',
     async run({ database, ledger, clock }, options) {
       const orgId = await organisation(database, options);
       if (options.has('none') === options.has('included')) {
         throw new CommandRefused('Either --included or --none must be given. See --help.');
       }
+      // What is not said of a plan that runs stays as it is.
+      const before = await database.query
+        .selectFrom('plans')
+        .select(['anchor_day', 'rollover_cap_ucr'])
+        .where('org_id', '=', orgId)
+        .where('active', '=', true)
+        .executeTakeFirst();
       const plan = options.has('none')
         ? null
         : {
             includedUcr: options.credits('included'),
-            anchorDay: options.whole('day', 1, 31, clock().getUTCDate()),
-            rolloverCapUcr: options.has('rollover') ? options.credits('rollover') : 0n,
+            anchorDay: options.whole('day', 1, 31, before?.anchor_day ?? clock().getUTCDate()),
+            rolloverCapUcr: options.has('rollover')
+              ? options.credits('rollover')
+              : (before?.rollover_cap_ucr ?? 0n),
           };
       await deed(database, orgId, async tx => {
         await ledger.setPlan(tx, orgId, plan);

@@ -10,6 +10,7 @@ import { organisationSchema } from './migrations/0006_organisation.ts';
 import { missedNewsSchema } from './migrations/0007_missed_news.ts';
 import { postingSchema } from './migrations/0008_posting.ts';
 import { budgetResetsSchema } from './migrations/0009_budget_resets.ts';
+import { lostSessionsSchema } from './migrations/0010_lost_sessions.ts';
 import { checkSchema, SchemaBroken } from './schema.ts';
 import { sqlState } from './sqlState.ts';
 
@@ -28,6 +29,7 @@ const migrations: Record<string, Step> = {
   '0007_missed_news': statements(missedNewsSchema),
   '0008_posting': statements(postingSchema),
   '0009_budget_resets': statements(budgetResetsSchema),
+  '0010_lost_sessions': statements(lostSessionsSchema),
 };
 
 export class SchemaTooNew extends Error {

@@ -149,6 +149,8 @@ export interface Tables {
     reversal_steps: Generated<bigint>;
     looks_begun: Generated<bigint>;
     look_stored: Generated<bigint>;
+    /** Since when the payment side does not know its session; null while it does. */
+    lost_since: Generated<Date | null>;
     receipt_url: string | null;
     invoice_url: string | null;
     failure_code: string | null;

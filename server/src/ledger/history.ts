@@ -69,11 +69,15 @@ export async function listGrants(
     .innerJoin('accounts as a', join =>
       join.onRef('a.org_id', '=', 'g.org_id').onRef('a.account_id', '=', 'g.grant_id'),
     )
-    .leftJoin('accounts as h', join =>
-      join.onRef('h.org_id', '=', 'g.org_id').on('h.account_id', '=', sql<string>`'hold:' || g.grant_id`),
-    )
     .selectAll('g')
-    .select(['a.balance_ucr', 'h.balance_ucr as held_ucr'])
+    .select('a.balance_ucr')
+    // By requests that run, and by a dispute.
+    .select(
+      sql<bigint | null>`(select sum(h.balance_ucr)::bigint from accounts h
+        where h.org_id = g.org_id and h.account_id in ('hold:' || g.grant_id, 'dispute:' || g.grant_id))`.as(
+        'held_ucr',
+      ),
+    )
     .where('g.org_id', '=', orgId)
     .orderBy('g.grant_id', 'desc')
     .limit(limit + 1);

@@ -1,6 +1,7 @@
 // Fulfilment: the one function that turns a payment into credits, whoever calls it and however often: the webhook,
 // the return page, a read of the purchase, the reconciler.
 import type { FastifyBaseLogger } from 'fastify';
+import { sql } from 'kysely';
 import type { PurchaseStatus } from '../../../protocol/api.ts';
 import { note } from '../audit.ts';
 import { type Clock, HOUR_MS } from '../clock.ts';
@@ -21,7 +22,7 @@ import {
 } from './purchase.ts';
 import { PAYMENT_PROVIDER, type Reversal, reversalOf, reverse } from './reversal.ts';
 
-/** An order whose session is unknown to the payment side waits for this long after its page has ended. */
+/** Before a person is asked about an order whose session is unknown to the payment side, and news of it is put aside. */
 const LOST_AFTER_MS = 24 * HOUR_MS;
 
 /** What the payment side knows, compared with what was ordered. */
@@ -110,6 +111,7 @@ export class Fulfilment {
       await lockOrganisation(tx, purchase.org_id);
       const current = await read(tx, purchase);
       const finding = this.#compare(current, session);
+      await setLost(tx, current, null);
       await this.#advance(tx, current, session, finding);
       // Also where payment and order differ: a dispute blocks buying all the same, and what was credited goes back.
       if (session.returned) {
@@ -168,11 +170,16 @@ export class Fulfilment {
       })
       // Known already: what counts is whether its effect was committed, not whether it was seen (T28).
       .onConflict(conflict =>
-        conflict
-          .column('event_key')
-          .doUpdateSet(
-            by === 'delivery' ? { found_by_looking: false, received_at: now } : { event_key: notice.key },
-          ),
+        conflict.column('event_key').doUpdateSet(
+          by === 'delivery'
+            ? {
+                found_by_looking: false,
+                received_at: now,
+                // Sent again by hand: what could not be said of it then may be known now.
+                status: sql`case stripe_events.status when 'quarantined' then 'received' else stripe_events.status end`,
+              }
+            : { event_key: notice.key },
+        ),
       )
       .returning('status')
       .executeTakeFirstOrThrow();
@@ -353,8 +360,8 @@ export class Fulfilment {
   }
 
   /**
-   * The payment side does not know a session that it made: the key is another account's by now. The page may have been
-   * paid for all that, so a person decides, once nobody can have taken the wrong key by mistake for that long.
+   * The payment side does not know a session that it made: the key is another account's by now. Money may have moved
+   * there, so nothing is decided before the key was wrong for longer than by mistake; then a person decides.
    */
   async #lose(purchase: PurchaseRow, sessionId: string, eventKey: string | undefined): Promise<void> {
     this.#log.error(
@@ -365,8 +372,12 @@ export class Fulfilment {
       await lockOrganisation(tx, purchase.org_id);
       const current = await read(tx, purchase);
       const now = this.#clock();
-      const isOver = now.getTime() - current.expires_at.getTime() > LOST_AFTER_MS;
-      if (isOver && underWay.includes(current.status)) {
+      const since = current.lost_since ?? now;
+      await setLost(tx, current, since);
+      if (now.getTime() - Math.max(since.getTime(), current.expires_at.getTime()) <= LOST_AFTER_MS) {
+        return;
+      }
+      if (underWay.includes(current.status)) {
         await changePurchase(tx, current, { status: 'needs_review' }, PAYMENT_PROVIDER, now);
       }
       await this.#settle(tx, eventKey, 'quarantined', current.org_id);
@@ -429,6 +440,17 @@ function read(tx: Tx, { org_id, purchase_id }: PurchaseRow): Promise<PurchaseRow
     .where('purchases.org_id', '=', org_id)
     .where('purchase_id', '=', purchase_id)
     .executeTakeFirstOrThrow();
+}
+
+async function setLost(tx: Tx, purchase: PurchaseRow, since: Date | null): Promise<void> {
+  if (since?.getTime() !== purchase.lost_since?.getTime()) {
+    await tx
+      .updateTable('purchases')
+      .set({ lost_since: since })
+      .where('org_id', '=', purchase.org_id)
+      .where('purchase_id', '=', purchase.purchase_id)
+      .execute();
+  }
 }
 
 function statusAfter(finding: Finding, purchase: PurchaseRow): PurchaseStatus {
