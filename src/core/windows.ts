@@ -39,6 +39,8 @@ export class Windows {
   readonly #focused = this.#owned.own(new Emitter<void>());
   readonly #hinted = this.#owned.own(new Emitter<void>());
   #hereTimer: Disposable | undefined;
+  /** Since a try of this window has failed that does not lead. */
+  #failedTimer: Disposable | undefined;
   #hintTimer: Disposable | undefined;
   #othersHereMs = Number.NEGATIVE_INFINITY;
   /** What came from another window, so that it is not told back. */
@@ -115,6 +117,7 @@ export class Windows {
 
   dispose(): void {
     this.#hereTimer?.dispose();
+    this.#failedTimer?.dispose();
     this.#hintTimer?.dispose();
     this.#owned.dispose();
   }
@@ -201,7 +204,7 @@ export class Windows {
 
   /** This window was answered: the others are to know. */
   #tell(state: CreditsState): void {
-    const { sessions, store, balance: file, lease, newId } = this.#means;
+    const { sessions, store, balance: file, lease, newId, clock } = this.#means;
     const { account, balance, options } = state;
     const reading = lastReading(balance);
     const error = errorOf(balance);
@@ -213,7 +216,13 @@ export class Windows {
       return;
     }
     if (error && !lease.isHeld) {
-      // A person's own try that failed here says little about the leader's.
+      // A person's own try that failed here says little about the leader's, which is asked for once it is old enough.
+      this.#failedTimer ??= clock.after(FRESH_MS + seconds(1))(() => {
+        this.#failedTimer = undefined;
+        if (errorOf(store.state.balance)) {
+          void this.#wish('focus');
+        }
+      });
       return;
     }
     if (store.isTaking) {

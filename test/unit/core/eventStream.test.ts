@@ -27,7 +27,7 @@ const updated = { version: 2, available_ucr: 10, level: 'ok', as_of: '2026-11-22
 describe('the event stream', function () {
   this.timeout(20_000);
 
-  it('F3 comes back soon each time that it stood and was cut, however often', async () => {
+  it('F2 comes back soon each time that it stood and was cut, however often', async () => {
     const { clock, server, stream } = await set();
     for (let cut = 0; cut < 12; cut++) {
       await clock.advance(30_000);

@@ -47,7 +47,7 @@ describe('what heals by itself', () => {
     ok(asked > 5 && asked < 60, String(asked));
   });
 
-  it('F2 polling goes on when its time came while nobody looked', async () => {
+  it('polling goes on when its time came while nobody looked', async () => {
     const world = new World();
     const { store, attention } = world.start({ isStreaming: false });
     await settled();
@@ -61,7 +61,7 @@ describe('what heals by itself', () => {
     equal(versionOf(store), 2);
   });
 
-  it('F8 a balance that was told of, and comes much later, is asked for once more', async () => {
+  it('F19 a balance that was told of, and comes much later, is asked for once more', async () => {
     const world = new World();
     const { store } = world.start();
     await settled();
@@ -72,7 +72,7 @@ describe('what heals by itself', () => {
     equal(versionOf(store), 2);
   });
 
-  it('F22 a figure that is known to be outdated is marked, also while the server wants to be left alone', async () => {
+  it('F12 a figure that is known to be outdated is marked, also while the server wants to be left alone', async () => {
     const world = new World();
     const { store } = world.start();
     await settled();
@@ -86,7 +86,7 @@ describe('what heals by itself', () => {
     equal(store.state.balance.kind, 'stale');
   });
 
-  it('F22 a start within a pause shows what was kept as old', async () => {
+  it('F12 a start within a pause shows what was kept as old', async () => {
     const house = new House();
     const one = house.open();
     await house.clock.advance(4_000);
@@ -104,7 +104,7 @@ describe('what heals by itself', () => {
   });
 
   for (const how of ['close', 'kill'] as const) {
-    it(`F43 yesterday's figure is not today's answer after a ${how}`, async () => {
+    it(`F1 yesterday's figure is not today's answer after a ${how}`, async () => {
       const house = new House();
       const one = house.open();
       await house.clock.advance(4_000);
@@ -136,7 +136,21 @@ describe('what heals by itself', () => {
     });
   }
 
-  it('F32 a purchase whose page is made opens it, though the disk is full by now', async () => {
+  it('F37 a window whose own try failed shows what the others show', async () => {
+    const house = new House();
+    const windows = [house.open(), house.open()];
+    await house.clock.advance(4_000);
+    const follower = windows.find(({ lease }) => !lease.isHeld);
+    ok(follower);
+    house.server.instead = seen => (/balance$/.test(seen.path) ? problem(503, 'unavailable') : undefined);
+    await follower.store.refresh();
+    house.server.instead = undefined;
+    equal(follower.store.state.balance.kind, 'stale');
+    await pass(house, 60_000);
+    equal(follower.store.state.balance.kind, 'known');
+  });
+
+  it('a purchase whose page is made opens it, though the disk is full by now', async () => {
     const world = new World();
     const { checkout } = world.start();
     await settled();
@@ -150,7 +164,7 @@ describe('what heals by itself', () => {
     equal(world.told.length, 1);
   });
 
-  it('F3 a page of a proxy in place of the stream does not end it for the session', async () => {
+  it('F7 a page of a proxy in place of the stream does not end it for the session', async () => {
     const world = new World();
     const { hints } = world.start();
     await settled();

@@ -56,7 +56,7 @@ describe('a sign-in from the browser', () => {
     equal(b.changes(), 1);
   });
 
-  it('F13 is not over because the secret storage could not be read once', async () => {
+  it('F31 is not over because the secret storage could not be read once', async () => {
     const secrets = new FakeSecrets();
     const { session, changes } = await open(secrets);
     await session.signIn(byBrowser);
