@@ -3,6 +3,7 @@ import { l10n } from 'vscode';
 import { formatCredits, formatCreditsShort } from '../../protocol/format.ts';
 import { lastReading, percentUsed, type Reading, type Snapshot } from '../core/balance.ts';
 import type { Pending } from '../core/checkout.ts';
+import { minutes } from '../core/clock.ts';
 import type { CreditsState } from '../core/creditsStore.ts';
 import { nearestBudget, stopOf } from '../core/limits.ts';
 import { oneLine } from '../core/oneLine.ts';
@@ -20,6 +21,9 @@ import {
   inert,
   orderText,
 } from './text.ts';
+
+/** At a start the kept figure stands until the first answer: one of minutes ago without a word, an older one with its age. */
+const OF_NOW_MS = minutes(10);
 
 /** The commands a tooltip may link to, and no others (T10). */
 export type LinkedCommand = 'credits.open' | 'credits.refresh' | 'credits.signIn' | 'credits.showLog';
@@ -100,7 +104,8 @@ function figureText(facts: StatusFacts): { text: string; label: string } {
   const { snapshot } = last;
   const figure = formatted(snapshot, facts);
   const spoken = l10n.t('Credits: {0} available', spokenAmount(snapshot, locale));
-  if (balance.kind !== 'stale') {
+  const isOld = balance.kind === 'stale' || (balance.kind === 'loading' && ageMs(last) > OF_NOW_MS);
+  if (!isOld) {
     return { text: named(figure), label: spoken };
   }
   const at = new Intl.DateTimeFormat(locale, { dateStyle: 'short', timeStyle: 'short' });

@@ -56,6 +56,13 @@ describe('the status bar', () => {
     ['signed out', signedOut, {}, 'Sign in for credits', 'plain'],
     ['loading, nothing known', loading(), {}, '–', 'plain'],
     ['loading, with the figure of last time', loading(last), {}, '5,218', 'plain'],
+    [
+      'loading, with the figure of yesterday',
+      loading(last),
+      { ageMs: 16 * 3_600_000 },
+      '5,218 · 16 h ago',
+      'plain',
+    ],
     ['known', { kind: 'known', last }, {}, '5,218', 'plain'],
     [
       'F1 stale',
