@@ -403,7 +403,7 @@ export const Alert = z.object({
   kind: z.string(),
   /** 75, 90 or 100; null for `low_balance`. */
   percent: z.nullable(count),
-  /** The period it was crossed in, as `usage.period_id` of the balance says it, or a budget's first day. */
+  /** The period it was crossed in, as `usage.period_id` of the balance says it, or a budget's period by its first day (`month_2027-02-01`). */
   period_id: z.string(),
   budget: z.nullable(z.object({ id, name: text })),
   at: time,

@@ -234,7 +234,7 @@ export class Checkout {
     for (const one of this.#followed) {
       if (one.mayAsk && !one.isSentElsewhere) {
         void one.nudge();
-      } else if (one.mayAsk) {
+      } else if (one.mayAsk && !one.isArmed) {
         // Whoever was sending it may have gone before this window could ask.
         one.arm(OTHERS_SENDING_MS);
       }

@@ -131,7 +131,11 @@ export class CreditsStore {
         (reading.snapshot.version === own.snapshot.version && reading.atMs > own.atMs);
       // At a start the last session's figure, which is nobody's answer of now.
       const isOld = balance.kind === 'loading' && this.ageMs(reading) > NEWS_MS;
-      balance = !isNewer ? balance : isOld ? loading(reading) : answered(balance, reading, account.orgId);
+      if (isNewer && !isOld) {
+        balance = answered(balance, reading, account.orgId);
+      } else if (isNewer && !(own && own.snapshot.version > reading.snapshot.version)) {
+        balance = loading(reading);
+      }
     }
     if (shared.problem) {
       balance = failed(balance, new CreditsError(shared.problem));

@@ -121,14 +121,16 @@ export class EventStream {
         return;
       }
       const waitMs = (error?.retryAfterMs ?? 0) + backoffMs(BACKOFF, failures, random);
-      await this.#pause(waitMs, error?.retryAfterMs !== undefined, signal);
+      // A gateway's page may stand there for good: it is not asked again at each poll.
+      const isPage = error?.found === 'html' && (error.status === 404 || error.status === 403);
+      await this.#pause(waitMs, isPage || error?.retryAfterMs !== undefined, signal);
     }
   }
 
-  /** Waits for the next try; `hurry` ends it, unless the server has named the time itself. */
-  async #pause(ms: number, named: boolean, signal: AbortSignal): Promise<void> {
+  /** Waits for the next try; `hurry` ends it, unless the time is fixed, such as by the server. */
+  async #pause(ms: number, isFixed: boolean, signal: AbortSignal): Promise<void> {
     const hurried = new AbortController();
-    this.#wake = named ? undefined : () => hurried.abort();
+    this.#wake = isFixed ? undefined : () => hurried.abort();
     await sleep(this.#means.clock, ms, AbortSignal.any([signal, hurried.signal]));
     this.#wake = undefined;
   }

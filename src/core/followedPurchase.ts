@@ -112,7 +112,12 @@ export class FollowedPurchase {
 
   /** Another window is just sending it. */
   get isSentElsewhere(): boolean {
-    return this.#isElsewhere && !this.#record.purchase;
+    return this.#isElsewhere && !this.#isMine && !this.#record.purchase;
+  }
+
+  /** The clock is set for its next question. */
+  get isArmed(): boolean {
+    return this.#timer !== undefined;
   }
 
   /** Puts a new order where a restart finds it, and sends it. */
@@ -500,7 +505,10 @@ export class FollowedPurchase {
     }
     const backingOff =
       this.#failures === 0 ? 0 : seconds(2) + backoffMs(BACKGROUND_BACKOFF, this.#failures, random);
-    this.#timer = clock.after(Math.max(scheduled, backingOff, atLeastMs))(() => void this.nudge());
+    this.#timer = clock.after(Math.max(scheduled, backingOff, atLeastMs))(() => {
+      this.#timer = undefined;
+      void this.nudge();
+    });
   }
 
   /** Puts the record where a restart finds it, and every other window. */

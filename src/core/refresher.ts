@@ -230,7 +230,7 @@ export class Refresher {
   }
 
   async #ask(atLeastVersion = 0): Promise<void> {
-    const { store, sessions, hints } = this.#means;
+    const { store, sessions, hints, clock } = this.#means;
     const signIn = sessions.current;
     if (!signIn) {
       // Signed out, or another window does the asking.
@@ -239,6 +239,8 @@ export class Refresher {
     this.#hasOpened = false;
     this.#later?.dispose();
     this.#later = undefined;
+    // What the pause keeps from being asked is no try that failed.
+    const isQuiet = clock.monotonic() < store.quietUntilMs;
     await store.refresh(atLeastVersion);
     if (sessions.current !== signIn) {
       return;
@@ -252,7 +254,7 @@ export class Refresher {
         this.#askOptions();
       }
       void hints.hurry();
-    } else {
+    } else if (!isQuiet) {
       this.#failures++;
     }
     this.#arm(isBehind);

@@ -184,7 +184,7 @@ export class Windows {
   }
 
   #take(shared: SharedBalance | undefined, isNews: boolean): void {
-    const { store, sessions } = this.#means;
+    const { store, sessions, lease } = this.#means;
     const account = sessions.current?.account;
     if (
       !shared ||
@@ -195,6 +195,10 @@ export class Windows {
       return;
     }
     store.take(isNews ? shared : { ...shared, problem: undefined });
+    if (store.state.balance.kind === 'loading' && !lease.isHeld) {
+      // An answer of long ago may still be true; whoever leads asks, and tells.
+      void this.#wish('focus');
+    }
     this.#remember(store.state);
   }
 

@@ -345,7 +345,7 @@ describe('budgets', () => {
       assert.deepEqual(await told(), ['budget 75', 'budget 90', 'usage 75']);
       assert.deepEqual(await told(org.member), ['budget 75', 'budget 90']);
       const other = (await alerts(org.member))[0];
-      assert.deepEqual([other?.budget?.name, other?.period_id], ['Max', '2027-02-01']);
+      assert.deepEqual([other?.budget?.name, other?.period_id], ['Max', 'month_2027-02-01']);
     });
 
     it('of a budget come again in its next period', async () => {

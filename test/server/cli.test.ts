@@ -274,11 +274,13 @@ describe('an operator’s command', () => {
       .where('org_id', '=', org.id)
       .executeTakeFirstOrThrow();
     assert.equal(rollover_cap_ucr, 10_000_000n);
+    await run(`${set} --included 200 --rollover 0`);
+    assert.match(await refusal(`${set} --included 5 --rollover -1`), /number of credits from 0 on/);
     assert.deepEqual(await run(`${set} --none`), { included: null });
     assert.match(await refusal(set), /Either --included or --none/);
     assert.match(await refusal(`${set} --none --included 5`), /Either --included or --none/);
     assert.match(await refusal(`${set} --included 5 --day 32`), /--day must be a whole number from 1 to 31/);
-    assert.equal((await noted('plan.set')).length, 3);
+    assert.equal((await noted('plan.set')).length, 4);
   });
 
   it('F69 numbers on beyond the lost time when a backup was restored, and the ledger goes on', async () => {

@@ -268,7 +268,7 @@ export const adminCommands: Readonly<Record<string, Command>> = {
             includedUcr: options.credits('included'),
             anchorDay: options.whole('day', 1, 31, before?.anchor_day ?? clock().getUTCDate()),
             rolloverCapUcr: options.has('rollover')
-              ? options.credits('rollover')
+              ? options.credits('rollover', { zero: true })
               : (before?.rollover_cap_ucr ?? 0n),
           };
       await deed(database, orgId, async tx => {

@@ -65,11 +65,11 @@ export class Options {
   }
 
   /** Whole or with up to six decimals, as micro-credits. */
-  credits(name: string, { negative = false } = {}): bigint {
+  credits(name: string, { negative = false, zero = false } = {}): bigint {
     const [, sign, whole = '', part = ''] = /^(-?)(\d{1,9})(?:\.(\d{1,6}))?$/.exec(this.text(name)) ?? [];
     const ucr = BigInt(whole || 0) * BigInt(UCR_PER_CREDIT) + BigInt((part || '').padEnd(6, '0'));
-    if (whole === '' || ucr === 0n || (sign === '-' && !negative)) {
-      const kind = negative ? 'other than 0' : 'above 0';
+    if (whole === '' || (ucr === 0n && !zero) || (sign === '-' && !negative)) {
+      const kind = negative ? 'other than 0' : zero ? 'from 0 on' : 'above 0';
       throw new CommandRefused(
         `--${name} must be a number of credits ${kind}, with at most six decimals, not "${this.text(name)}".`,
       );

@@ -21,9 +21,11 @@ export async function raiseAlerts(
   const { orgId } = balance;
   const crossed = crossedBy(balance, now);
   for (const budget of userId === null ? [] : await budgetsOf(tx, orgId, userId, now)) {
-    const { id, name, usedUcr, limitUcr, periodStart } = budget;
+    const { id, name, usedUcr, limitUcr, period, periodStart } = budget;
     for (const percent of percentsOf(usedUcr, limitUcr)) {
-      crossed.push({ kind: 'budget', percent, period_id: dayOf(periodStart), budget_id: id, name });
+      // A month and a year can begin on the same day.
+      const period_id = `${period}_${dayOf(periodStart)}`;
+      crossed.push({ kind: 'budget', percent, period_id, budget_id: id, name });
     }
   }
   if (crossed.length === 0) {

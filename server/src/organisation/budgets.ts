@@ -36,9 +36,7 @@ export async function setBudget(
       .where('budget_id', '=', before.id)
       .execute();
   } else {
-    // Of another period it is another budget: what the one of before was warned of says nothing of it.
-    await removeBudget(tx, orgId, before?.id);
-    const id = newId('bud', at);
+    const id = before?.id ?? newId('bud', at);
     const [teamId, principalId] = 'teamId' in subject ? [subject.teamId, null] : [null, subject.principalId];
     await sql`
       insert into budgets (org_id, budget_id, team_id, principal_id, limit_ucr, reset_ucr, period, limit_since, period_start,
@@ -49,7 +47,9 @@ export async function setBudget(
         where org_id = ${orgId} and day >= (running.since at time zone 'UTC')::date and (user_id = ${principalId}
           or user_id in (select principal_id from team_members where org_id = ${orgId} and team_id = ${teamId}))
       ), ${at}
-      from (select budget_period_start(${wish.period}::text, ${at}::timestamptz) as since) running`.execute(
+      from (select budget_period_start(${wish.period}::text, ${at}::timestamptz) as since) running
+      on conflict (org_id, budget_id) do update set limit_ucr = excluded.limit_ucr, reset_ucr = excluded.reset_ucr,
+        period = excluded.period, limit_since = excluded.limit_since, period_start = excluded.period_start, used_ucr = excluded.used_ucr`.execute(
       tx,
     );
   }
@@ -65,14 +65,12 @@ export async function setBudget(
 export async function liftBudget(tx: Tx, member: Member, subject: Subject, at: Date): Promise<void> {
   const before = await findBudget(tx, member, subject, at);
   if (before) {
-    await removeBudget(tx, member.orgId, before.id);
+    await tx
+      .deleteFrom('budgets')
+      .where('org_id', '=', member.orgId)
+      .where('budget_id', '=', before.id)
+      .execute();
     await noteChange(tx, member, subject, before, undefined, at);
-  }
-}
-
-async function removeBudget(tx: Tx, orgId: string, id: string | undefined): Promise<void> {
-  if (id !== undefined) {
-    await tx.deleteFrom('budgets').where('org_id', '=', orgId).where('budget_id', '=', id).execute();
   }
 }
 

@@ -86,6 +86,31 @@ describe('what heals by itself', () => {
     equal(store.state.balance.kind, 'stale');
   });
 
+  it('F12 what is told of during a pause puts nothing off after it', async () => {
+    const world = new World();
+    const { store } = world.start();
+    await settled();
+    store.pause(60_000);
+    for (let version = 2; version < 17; version++) {
+      world.server.balance = balance({ version, available_ucr: 7 });
+      world.server.emit('balance.updated', { ...drained, version });
+      await world.clock.advance(3_900);
+    }
+    await pass(world, 60_000);
+    equal(versionOf(store), 16);
+  });
+
+  it('F37 a window that begins long after the last answer shows what the leading one does', async () => {
+    const house = new House();
+    const leader = house.open();
+    await pass(house, 3 * 3_600_000);
+    const late = house.open();
+    late.attention.isFocused = false;
+    await pass(house, 60_000);
+    equal(late.lease.isHeld, false);
+    equal(late.store.state.balance.kind, leader.store.state.balance.kind);
+  });
+
   it('F12 a start within a pause shows what was kept as old', async () => {
     const house = new House();
     const one = house.open();
