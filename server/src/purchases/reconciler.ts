@@ -110,20 +110,23 @@ export class Reconciler {
       .where('credited_at', '>', new Date(clock().getTime() - INVOICE_WITHIN_MS))
       .where('invoice_url', 'is', null)
       .where('payment_intent_id', 'is not', null)
+      .orderBy('checked_at', order => order.asc().nullsFirst())
       .limit(AT_ONCE)
       .execute();
-    for (const { session_id, purchase_id } of paid) {
-      if (session_id !== null && !this.#rounds.isStopping) {
-        await fulfilment
-          .fulfil(session_id)
-          .catch(error =>
-            log.warn({ err: error, purchase: purchase_id }, 'an invoice could not be asked for'),
-          );
+    for (const purchase of paid) {
+      if (purchase.session_id === null || this.#rounds.isStopping) {
+        continue;
       }
+      await this.#takeTurn(purchase);
+      await fulfilment
+        .fulfil(purchase.session_id)
+        .catch(error =>
+          log.warn({ err: error, purchase: purchase.purchase_id }, 'an invoice could not be asked for'),
+        );
     }
   }
 
-  /** An order without a page goes behind the others, however long it has to wait: payments are found meanwhile. */
+  /** What nothing came of goes behind the others, however long it has to wait. */
   async #takeTurn({ org_id, purchase_id }: PurchaseRow): Promise<void> {
     const { database, clock } = this.#parts;
     await database.query
