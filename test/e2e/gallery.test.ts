@@ -52,6 +52,9 @@ const bounded = new Set([
   'dispute',
   // A day's is a date; a model's is free.
   'key',
+  // Compared, and never shown.
+  'orgId',
+  'org',
   // The page's own.
   'typed',
   'lowBelow',
