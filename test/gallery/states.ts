@@ -188,6 +188,28 @@ const waiting: PendingView = {
 
 const offline = 'The credits server cannot be reached. Check the connection.';
 const refused = 'The access token is no longer accepted. Sign in again.';
+
+/** The last known figure, and why it is no newer one. */
+function old(reason: string, signInAgain: boolean): GalleryState {
+  return {
+    state: {
+      ...admin,
+      balance: {
+        kind: 'stale',
+        availableUcr: credits(5_218),
+        asOfMs: nowMs - 6 * 60_000,
+        reason,
+        signInAgain,
+      },
+    },
+    records: {
+      ...records,
+      payments: { ...records.payments, problem: reason },
+      usage: { ...records.usage, problem: reason },
+      settings: { value: null, busy: false, problem: reason },
+    },
+  };
+}
 const tooOld = 'The answer is not one a credits server gives. Check the server address.';
 const blocked = (reason: string): SignedIn => ({
   ...admin,
@@ -300,42 +322,8 @@ export const states: Readonly<Record<string, GalleryState>> = {
     },
     records,
   },
-  'old figure': {
-    state: {
-      ...admin,
-      balance: {
-        kind: 'stale',
-        availableUcr: credits(5_218),
-        asOfMs: nowMs - 6 * 60_000,
-        reason: offline,
-        signInAgain: false,
-      },
-    },
-    records: {
-      ...records,
-      payments: { ...records.payments, problem: offline },
-      usage: { ...records.usage, problem: offline },
-      settings: { value: null, busy: false, problem: offline },
-    },
-  },
-  'sign in again': {
-    state: {
-      ...admin,
-      balance: {
-        kind: 'stale',
-        availableUcr: credits(5_218),
-        asOfMs: nowMs - 6 * 60_000,
-        reason: refused,
-        signInAgain: true,
-      },
-    },
-    records: {
-      ...records,
-      payments: { ...records.payments, problem: refused },
-      usage: { ...records.usage, problem: refused },
-      settings: { value: null, busy: false, problem: refused },
-    },
-  },
+  'old figure': old(offline, false),
+  'sign in again': old(refused, true),
   offline: {
     state: {
       ...admin,

@@ -17,6 +17,7 @@ import {
   type PurchaseRow,
   REVIEWED,
   selectPurchases,
+  storePurchase,
   tellPurchase,
   underWay,
 } from './purchase.ts';
@@ -265,19 +266,14 @@ export class Fulfilment {
       ? await reverse(tx, this.#ledger, purchase, target)
       : { steps: purchase.reversal_steps };
     const facts = { refunded_minor: BigInt(returned.refundedMinor), dispute: returned.dispute };
-    await tx
-      .updateTable('purchases')
-      .set({
-        ...facts,
-        total_minor: BigInt(returned.paidMinor),
-        reversed_ucr: target.reversedUcr,
-        disputed_ucr: target.disputedUcr,
-        reversal_steps: steps,
-        look_stored: look,
-      })
-      .where('org_id', '=', purchase.org_id)
-      .where('purchase_id', '=', purchase.purchase_id)
-      .execute();
+    await storePurchase(tx, purchase, {
+      ...facts,
+      total_minor: BigInt(returned.paidMinor),
+      reversed_ucr: target.reversedUcr,
+      disputed_ucr: target.disputedUcr,
+      reversal_steps: steps,
+      look_stored: look,
+    });
     if (
       facts.refunded_minor !== purchase.refunded_minor ||
       facts.dispute !== purchase.dispute ||
@@ -350,12 +346,7 @@ export class Fulfilment {
     if (receipt_url === purchase.receipt_url && invoice_url === purchase.invoice_url) {
       return;
     }
-    await tx
-      .updateTable('purchases')
-      .set({ receipt_url, invoice_url })
-      .where('org_id', '=', purchase.org_id)
-      .where('purchase_id', '=', purchase.purchase_id)
-      .execute();
+    await storePurchase(tx, purchase, { receipt_url, invoice_url });
     await tellPurchase(tx, purchase, purchase.status, purchase.balance_version, this.#clock());
   }
 
@@ -444,12 +435,7 @@ function read(tx: Tx, { org_id, purchase_id }: PurchaseRow): Promise<PurchaseRow
 
 async function setLost(tx: Tx, purchase: PurchaseRow, since: Date | null): Promise<void> {
   if (since?.getTime() !== purchase.lost_since?.getTime()) {
-    await tx
-      .updateTable('purchases')
-      .set({ lost_since: since })
-      .where('org_id', '=', purchase.org_id)
-      .where('purchase_id', '=', purchase.purchase_id)
-      .execute();
+    await storePurchase(tx, purchase, { lost_since: since });
   }
 }
 

@@ -51,6 +51,20 @@ export function selectPurchases(query: Query) {
 
 type Change = Partial<Omit<Selectable<Tables['purchases']>, 'org_id' | 'purchase_id'>>;
 
+/** Stores what is not its status, and tells nobody. */
+export async function storePurchase(
+  query: Query,
+  { org_id, purchase_id }: Pick<PurchaseRow, 'org_id' | 'purchase_id'>,
+  change: Omit<Change, 'status'>,
+): Promise<void> {
+  await query
+    .updateTable('purchases')
+    .set(change)
+    .where('org_id', '=', org_id)
+    .where('purchase_id', '=', purchase_id)
+    .execute();
+}
+
 /** Changes a purchase, tells its listeners and notes who did it, in the caller's transaction. @throws when the status may not become this. */
 export async function changePurchase(
   tx: Tx,

@@ -20,6 +20,7 @@ import {
   type PurchaseRow,
   purchaseOnTheWire,
   selectPurchases,
+  storePurchase,
   tellPurchase,
   underWay,
 } from './purchase.ts';
@@ -150,12 +151,7 @@ export class Purchases {
       }
       if (purchase.status === 'open') {
         // Stored first: the news of the page's end may come by webhook before expire() returns, and means canceled.
-        await tx
-          .updateTable('purchases')
-          .set({ cancel_requested_at: clock() })
-          .where('org_id', '=', orgId)
-          .where('purchase_id', '=', purchaseId)
-          .execute();
+        await storePurchase(tx, purchase, { cancel_requested_at: clock() });
         if (purchase.cancel_requested_at === null) {
           const deed = { action: 'purchase.cancel_requested', actor: member.principal.id, purchaseId };
           await note(tx, orgId, deed, clock());

@@ -8,7 +8,7 @@ import { forgetOldRows } from '../outbox.ts';
 import { Rounds } from '../rounds.ts';
 import type { Fulfilment, TakenIn } from './fulfilment.ts';
 import type { MissedNews } from './missedNews.ts';
-import { changePurchase, type PurchaseRow, selectPurchases, underWay } from './purchase.ts';
+import { changePurchase, type PurchaseRow, selectPurchases, storePurchase, underWay } from './purchase.ts';
 import type { Purchases } from './purchases.ts';
 import type { WebhookWatch } from './watch.ts';
 
@@ -127,14 +127,9 @@ export class Reconciler {
   }
 
   /** What nothing came of goes behind the others, however long it has to wait. */
-  async #takeTurn({ org_id, purchase_id }: PurchaseRow): Promise<void> {
+  async #takeTurn(purchase: PurchaseRow): Promise<void> {
     const { database, clock } = this.#parts;
-    await database.query
-      .updateTable('purchases')
-      .set({ checked_at: clock() })
-      .where('org_id', '=', org_id)
-      .where('purchase_id', '=', purchase_id)
-      .execute();
+    await storePurchase(database.query, purchase, { checked_at: clock() });
   }
 
   async #giveUp(orgId: string, purchaseId: string): Promise<void> {
