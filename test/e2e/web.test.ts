@@ -147,9 +147,19 @@ describe('a web-worker host', () => {
     // The provider of the sandbox lets no page of another origin ask it for a code; the next way is offered.
     await workbench.anotherWay(/in your browser|did not open/);
     const paste = notices.getByRole('button', { name: 'Paste an Access Token' });
-    await eventually('pasting a token is offered', () => isOffered(paste), Boolean, { everyMs: 500 });
-    assert.ok(await press(paste), 'The button can be pressed.');
     const box = workbench.page.locator('.quick-input-widget input').first();
+    // A notification that is just being drawn again has no button, or loses the click.
+    await eventually(
+      'the box for a token is open',
+      async () => {
+        if ((await isOffered(paste)) && (await press(paste))) {
+          await box.waitFor({ timeout: 2_000 }).catch(() => undefined);
+        }
+        return box.isVisible();
+      },
+      Boolean,
+      { everyMs: 500 },
+    );
     await box.fill(sandbox.tokens.member);
     await workbench.page.keyboard.press('Enter');
     await workbench.waitForStatus('the balance appears', text => /\b5,218\b/.test(text), 30_000);
