@@ -1197,4 +1197,20 @@ export const mutants: readonly Mutant[] = [
     test: 'test/server/events.test.ts',
     title: 'T33 is told to ask anew when more was missed',
   },
+  {
+    row: 'T20 the tokens of someone who left',
+    file: 'server/src/cli/commands.ts',
+    from: 'of await revokeOfLeaver(tx, id, at)',
+    to: 'of [] as Awaited<ReturnType<typeof revokeOfLeaver>>',
+    test: 'test/server/cli.test.ts',
+    title: 'T20 gives no old token back',
+  },
+  {
+    row: 'a customer that was deleted at Stripe',
+    file: 'server/src/purchases/payments.ts',
+    from: '`${order.purchaseId}:${order.customerId}`',
+    to: 'order.purchaseId',
+    test: 'test/server/billing.test.ts',
+    title: 'makes another customer when a person deleted the first one at Stripe',
+  },
 ];

@@ -181,6 +181,30 @@ describe('an operator’s command', () => {
     ]);
   });
 
+  it('T20 gives no old token back to someone who had left every organisation, and takes none from who stayed in one', async () => {
+    const other = await house.org();
+    const max = await idOf(org.member);
+    const email = `${max}@acme.example`;
+    await house.database.query
+      .updateTable('principals')
+      .set({ email })
+      .where('principal_id', '=', max)
+      .execute();
+    const add = (orgId: string) => run(`users add --org ${orgId} --email ${email} --name Max`);
+    const leave = (orgId: string) => run(`users remove --org ${orgId} --user ${max}`);
+    const status = async () => (await house.get(`/v1/orgs/${org.id}/balance`, org.member)).statusCode;
+    await add(other.id);
+    await leave(org.id);
+    await add(org.id);
+    assert.equal(await status(), 200);
+    await leave(org.id);
+    await leave(other.id);
+    assert.equal(await status(), 404);
+    await add(org.id);
+    assert.equal(await status(), 401);
+    assert.equal((await noted('token.revoked')).length, 1);
+  });
+
   it('T5 makes a token that is shown once and works, lists it without its secret, and revokes it', async () => {
     const max = await idOf(org.member);
     const of = `--org ${org.id} --user ${max}`;

@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Database, Tx } from '../database/database.ts';
 import type { Role } from '../database/tables.ts';
 import type { Principal } from '../identity/people.ts';
-import { AccessTokens, grantable, type Owner } from '../identity/tokens.ts';
+import { AccessTokens, grantable, type Owner, revokeOfLeaver } from '../identity/tokens.ts';
 import { newId } from '../ids.ts';
 import { Ledger, type Posted } from '../ledger/ledger.ts';
 import { appoint, dismiss } from '../organisation/members.ts';
@@ -113,6 +113,9 @@ export const adminCommands: Readonly<Record<string, Command>> = {
         throw new CommandRefused(`${email} is a member already, as ${was.role}: "users role" changes that.`);
       }
       await deed(database, orgId, async tx => {
+        for (const token of await revokeOfLeaver(tx, id, at)) {
+          await note(tx, orgId, { action: 'token.revoked', actor: OPERATOR, details: token }, at);
+        }
         const principal = { id, kind: 'person' as const, name: options.text('name'), email };
         await admit(tx, { orgId, principal, role }, at);
         if (options.has('issuer')) {

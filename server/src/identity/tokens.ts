@@ -173,6 +173,24 @@ export class AccessTokens {
   }
 }
 
+/** Of someone who left every organisation: before they come back, so that nothing of then counts again. */
+export async function revokeOfLeaver(
+  tx: Tx,
+  principalId: string,
+  at: Date,
+): Promise<{ token_id: string; name: string | null }[]> {
+  return tx
+    .updateTable('tokens')
+    .set({ revoked_at: at })
+    .where('principal_id', '=', principalId)
+    .where('revoked_at', 'is', null)
+    .where(({ not, exists, selectFrom }) =>
+      not(exists(selectFrom('memberships').select('org_id').where('principal_id', '=', principalId))),
+    )
+    .returning(['token_id', 'name'])
+    .execute();
+}
+
 interface TokenRow {
   token_id: string;
   principal_id: string;

@@ -199,7 +199,8 @@ export class StripePayments implements Payments {
           success_url: order.returnUrl,
           cancel_url: order.canceledUrl,
         },
-        { idempotencyKey: order.purchaseId },
+        // With the customer in the key: one that Stripe did not know is an answer too, and Stripe would give it again.
+        { idempotencyKey: `${order.purchaseId}:${order.customerId}` },
       ),
     );
     return summary(session, null);

@@ -502,11 +502,18 @@ export class Api {
   }
 }
 
-/** 404 for the thing in the path, 400 for one in the parameters. https://docs.stripe.com/error-codes#resource-missing */
+/**
+ * 404 for the thing in the path, 400 for one in the parameters. https://docs.stripe.com/error-codes#resource-missing
+ * Stripe's page does not say whether looking one up is the endpoint's own work; the harder case for a caller is that it is.
+ */
 function found<T>(shelf: Map<string, T>, id: string, noun: string, status: 400 | 404, param: string): T {
   const thing = shelf.get(id);
   if (thing === undefined)
-    throw new ApiError(status, `No such ${noun}: '${id}'`, { code: 'resource_missing', param });
+    throw new ApiError(status, `No such ${noun}: '${id}'`, {
+      code: 'resource_missing',
+      param,
+      executed: true,
+    });
   return thing;
 }
 
