@@ -295,7 +295,7 @@ async function useUntilWarned(workbench: Workbench, sandbox: Sandbox): Promise<s
     'the editor warns that credits run low',
     () => warnings(workbench),
     seen => seen.length > 0,
-    { withinMs: 5000 },
+    { withinMs: 15_000 },
   );
   await takePictures(workbench, '10-warning');
   return warning;

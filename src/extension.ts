@@ -220,7 +220,7 @@ export function activate(context: ExtensionContext): CreditsApi {
     showMorePayments: () => records.morePayments(),
     openDocument: (id: string, document: 'receipt' | 'invoice') => billing.openDocument(id, document),
     manageBilling: () => billing.manageBilling(),
-    exportUsage: () => exportUsage({ records, notices, folder: workspace.workspaceFolders?.[0]?.uri }),
+    exportUsage: () => exportUsage({ records, folder: workspace.workspaceFolders?.[0]?.uri }),
     openSettings: async () =>
       void (await commands.executeCommand('workbench.action.openSettings', 'credits.')),
     switchOrganisation: () => switchOrganisation(signInMeans, connect),

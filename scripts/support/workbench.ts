@@ -151,16 +151,6 @@ export class Workbench {
 
   /** From the browser, past the code for another device, to the box that takes an access token. */
   async passOverBrowserSignIn(): Promise<void> {
-    // Older editors ask before they open a page of this machine; this one is not wanted anyway.
-    const question = this.page.locator('.monaco-dialog-box');
-    const waiting = this.page.locator('.notification-list-item', { hasText: 'Having trouble?' });
-    await question.or(waiting).first().waitFor();
-    // The tooltip of what was clicked before would lie over the notification.
-    await this.page.mouse.move(0, 0);
-    if (await question.isVisible()) {
-      await this.page.keyboard.press('Escape');
-      await question.waitFor({ state: 'hidden' });
-    }
     await this.anotherWay(/in your browser|did not open/);
     await this.anotherWay(/Enter the code/);
   }
@@ -168,19 +158,29 @@ export class Workbench {
   /** Leaves the way of signing in that says these words by its own link. */
   async anotherWay(words: RegExp): Promise<void> {
     const said = this.page.locator('.notification-list-item', { hasText: words });
-    await said.filter({ visible: true }).first().waitFor();
-    // A notification that is just being drawn again loses the click.
+    // The tooltip of what was clicked before would lie over the notification.
+    await this.page.mouse.move(0, 0);
+    let isPressed = false;
     await eventually(
       `"Having trouble?" leads on from ${words}`,
       async () => {
-        await press(said.locator('a', { hasText: 'Having trouble?' }));
-        await said
-          .first()
-          .waitFor({ state: 'hidden', timeout: 2_000 })
-          .catch(() => undefined);
-        return said.count();
+        // Older editors ask before they open a page of this machine; this one is not wanted anyway.
+        if (await this.page.locator('.monaco-dialog-box').isVisible()) {
+          await this.page.keyboard.press('Escape');
+        }
+        // A notification that is just being drawn again loses the click.
+        if (await press(said.locator('a', { hasText: 'Having trouble?' }))) {
+          isPressed = true;
+          // Pressed once more while it is on its way, it would lead past the next one.
+          await said
+            .first()
+            .waitFor({ state: 'hidden', timeout: 8_000 })
+            .catch(() => undefined);
+        }
+        return isPressed && (await said.count()) === 0;
       },
-      count => count === 0,
+      isDone => isDone,
+      { withinMs: 40_000 },
     );
   }
 
@@ -236,20 +236,53 @@ export class Workbench {
 
   /** Runs a command by its title in the palette. */
   async run(title: string): Promise<void> {
-    const input = this.page.locator('.quick-input-widget input[type=text]');
-    // A window that has just been loaded, or whose webview is being loaded, loses the key.
-    await eventually(
-      'the palette is open',
-      async () => {
-        await this.page.keyboard.press('F1');
-        await input.waitFor({ timeout: 2_000 }).catch(() => undefined);
-        return input.isVisible();
-      },
-      isOpen => isOpen,
-    );
-    await input.fill(`>${title}`);
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().waitFor();
+    await this.findInPalette(title, title);
     await this.page.keyboard.press('Enter');
+  }
+
+  /** The palette's rows for these words, once one with `title` is among them. */
+  async findInPalette(words: string, title: string): Promise<Locator> {
+    const input = this.page.locator('.quick-input-widget input[type=text]');
+    const rows = this.page.locator('.quick-input-list .monaco-list-row');
+    await eventually(
+      `the palette has "${title}"`,
+      async () => {
+        // A window that has just been loaded, or whose webview is being loaded, loses the key or closes the palette.
+        await this.page.keyboard.press('F1');
+        // The rows are found anew only when the words change.
+        await input.fill('>', { timeout: 2_000 });
+        await input.fill(`>${words}`, { timeout: 2_000 });
+        await rows.filter({ hasText: title }).first().waitFor({ timeout: 2_000 });
+        return true;
+      },
+      isThere => isThere,
+      { withinMs: 30_000 },
+    );
+    return rows;
+  }
+
+  /** Presses a button of a notification, also of one that has gone into the centre meanwhile. */
+  async pressInNotification(name: string, withinMs = 30_000): Promise<void> {
+    const button = this.page.locator('.notification-list-item').getByRole('button', { name });
+    await eventually(
+      `"${name}" is pressed`,
+      async () => {
+        await this.openCentreFor(button);
+        return press(button);
+      },
+      isPressed => isPressed,
+      { withinMs, everyMs: 500 },
+    );
+  }
+
+  /** Opens the notification centre where what is looked for in a notification is not to be seen. */
+  async openCentreFor(wanted: Locator): Promise<boolean> {
+    const seen = wanted.filter({ visible: true });
+    const centre = this.page.locator('.notifications-center.visible');
+    if ((await seen.count()) === 0 && (await centre.count()) === 0) {
+      await this.page.locator('.statusbar-item[id="status.notifications"] a').click({ timeout: 2_000 });
+    }
+    return (await seen.count()) > 0;
   }
 
   /** Changes the profile's settings and reloads the window, because the host does not watch the file. */

@@ -134,11 +134,14 @@ export async function buildApp({
       allowedHeaders: [
         'authorization',
         'content-type',
+        // Some browsers let a page name itself, and then ask for it.
+        'user-agent',
         'if-none-match',
         'last-event-id',
         IDEMPOTENCY_KEY_HEADER,
       ],
       exposedHeaders: [
+        'date',
         'etag',
         'location',
         'retry-after',

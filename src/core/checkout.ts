@@ -107,9 +107,9 @@ export class Checkout {
         return { kind: 'alreadyPending', pending: open.pending };
       }
       if (open && open.pending.phase !== 'processing') {
-        await open.takeBack();
+        const error = await open.takeBack();
         if (!open.isGone) {
-          return { kind: 'alreadyPending', pending: open.pending };
+          return { kind: 'alreadyPending', pending: open.pending, error };
         }
       }
       const returnState = this.#means.newId();
@@ -176,7 +176,8 @@ export class Checkout {
     this.#signIn = signIn;
     if (signIn) {
       const account = accountKey(signIn.account);
-      for (const record of records.read()) {
+      // The last one is on screen; a folder has its files in any order.
+      for (const record of records.read().toSorted((a, b) => a.startedAtMs - b.startedAtMs)) {
         if (record.account === account && !isOver(record, clock.now())) {
           this.#add(record, 'kept');
         }

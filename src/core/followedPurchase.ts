@@ -146,11 +146,11 @@ export class FollowedPurchase {
       await this.check();
     }
     if (this.#isGone || this.#url === undefined || this.#host === undefined) {
-      return this.#isGone
+      return this.#isGone || this.#phase === 'processing'
         ? { kind: 'settled' }
         : this.#error
           ? { kind: 'unanswered', error: this.#error }
-          : { kind: 'badAddress', host: undefined };
+          : { kind: 'badAddress', host: this.#host };
     }
     return await this.#open(this.#url, this.#host);
   }
@@ -281,6 +281,11 @@ export class FollowedPurchase {
     }
     if (how.confirm && !(await how.confirm(this.order, host))) {
       await this.takeBack();
+      return { kind: 'declined' };
+    }
+    if (this.#isGone) {
+      // Signed out, or ended, while the person was being asked.
+      await this.#cancelQuietly(signIn, purchase);
       return { kind: 'declined' };
     }
     return await this.#open(url, host);
@@ -464,6 +469,10 @@ export class FollowedPurchase {
       if (error.code === 'purchase_not_open') {
         // It has come to its end in the meantime; which one, the server says.
         await this.check();
+        if (!this.#isGone && this.#phase === 'waiting' && !this.#error && this.#url === undefined) {
+          // An end that this version does not know.
+          await this.#forget();
+        }
         return undefined;
       }
       return error;

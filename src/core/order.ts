@@ -38,7 +38,8 @@ export type BuyResult =
   | { readonly kind: 'notOpened'; readonly host: string }
   /** The person looked at amount, credits and host, and said no. */
   | { readonly kind: 'declined' }
-  | { readonly kind: 'alreadyPending'; readonly pending: Pending }
+  /** `error`: why it could not be taken back, where that was tried. */
+  | { readonly kind: 'alreadyPending'; readonly pending: Pending; readonly error?: CreditsError | undefined }
   | { readonly kind: 'quoteChanged'; readonly creditsUcr: Ucr | undefined }
   /** The server said no. There is no order. */
   | { readonly kind: 'refused'; readonly error: CreditsError }

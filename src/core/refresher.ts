@@ -220,7 +220,7 @@ export class Refresher {
     const last = lastReading(store.state.balance);
     if (!last || store.ageMs(last) > FRESH_MS) {
       void this.#ask();
-    } else if (!this.#timer) {
+    } else {
       // Its time may have come while nobody looked.
       this.#arm();
     }
@@ -309,9 +309,14 @@ export class Refresher {
     const ms = quietMs > 0 ? quietMs + wait : wait;
     this.#timer = clock.after(ms)(() => {
       this.#timer = undefined;
-      // Nobody is looking: coming back to the window asks.
       if (attention.isFocused) {
         void this.#tryAgain();
+      } else if (store.state.balance.kind === 'known') {
+        // Nobody is at work here: coming back to the window asks. But it may be in sight, as the truth of now.
+        this.#timer = clock.after(CONFIRMED_MS)(() => {
+          this.#timer = undefined;
+          void this.#ask();
+        });
       }
     });
   }

@@ -119,10 +119,13 @@ export function crossing(before: Seen | undefined, snapshot: Snapshot, limits = 
     used.found,
     budgets.found,
     before && isLeftLow && before.isLeftLow !== true
-      ? { news: { kind: 'left' }, occurrence: [periodId, 'left'] }
+      ? { news: { kind: 'left' }, occurrence: [periodId, 'left', limits.leftUcr] }
       : undefined,
     before && isRunwayLow && before.isRunwayLow !== true && snapshot.runway
-      ? { news: { kind: 'runway', days: snapshot.runway.days }, occurrence: [periodId, 'runway'] }
+      ? {
+          news: { kind: 'runway', days: snapshot.runway.days },
+          occurrence: [periodId, 'runway', limits.days],
+        }
       : undefined,
     isNew(before?.includedUsedUp, includedUsedUp)
       ? { news: { kind: 'includedUsedUp' }, occurrence: ['included', includedUsedUp] }

@@ -5,6 +5,7 @@ import type { Ucr } from '../../protocol/units.ts';
 import { lastReading } from '../core/balance.ts';
 import type { BuyResult, Checkout, Confirm, Order, Pending, Settled } from '../core/checkout.ts';
 import type { CreditsStore } from '../core/creditsStore.ts';
+import type { CreditsError } from '../core/errors.ts';
 import { Owned } from '../core/event.ts';
 import { describeBlocked, describeError } from './describe.ts';
 import type { Notices } from './notices.ts';
@@ -89,10 +90,15 @@ export class Buying {
 
   async checkNow(): Promise<void> {
     await Promise.all([this.#checkout.checkNow(), this.#store.refresh()]);
-    if (this.#checkout.pending?.phase === 'waiting') {
+    const { pending } = this.#checkout;
+    if (pending?.phase === 'waiting') {
       this.#notices.show(
         'info',
-        l10n.t('The payment has not arrived yet. It is looked for by itself; you will not be charged twice.'),
+        pending.error
+          ? describeError(pending.error)
+          : l10n.t(
+              'The payment has not arrived yet. It is looked for by itself; you will not be charged twice.',
+            ),
       );
     }
   }
@@ -100,7 +106,7 @@ export class Buying {
   async cancel(): Promise<void> {
     const error = await this.#checkout.cancel();
     if (error) {
-      this.#notices.show('error', l10n.t('The purchase could not be canceled. {0}', describeError(error)));
+      this.#notices.show('error', notCanceled(error));
     }
   }
 
@@ -145,7 +151,11 @@ export class Buying {
       case 'declined':
       case 'settled':
       case 'signedOut':
+        return;
       case 'alreadyPending':
+        if (result.error) {
+          this.#problem(notCanceled(result.error));
+        }
         return;
       case 'quoteChanged': {
         const { money } = orderText(order, this.#locale);
@@ -169,14 +179,19 @@ export class Buying {
         this.#problem(l10n.t('{0} Nothing was charged.', why));
         return;
       }
-      case 'unanswered':
+      case 'unanswered': {
+        const why = describeError(result.error);
         this.#problem(
-          l10n.t(
-            '{0} Nothing was charged. The order is repeated by itself, and is placed once at most.',
-            describeError(result.error),
-          ),
+          // One that the server has may be paid by now.
+          this.#checkout.pending?.phase === 'starting'
+            ? l10n.t(
+                '{0} Nothing was charged. The order is repeated by itself, and is placed once at most.',
+                why,
+              )
+            : why,
         );
         return;
+      }
       case 'badAddress':
         this.#problem(
           l10n.t(
@@ -263,6 +278,10 @@ export function endText(settled: Settled, locale: string): string {
         money,
       );
   }
+}
+
+function notCanceled(error: CreditsError): string {
+  return l10n.t('The purchase could not be canceled. {0}', describeError(error));
 }
 
 function error403({ error }: Extract<BuyResult, { kind: 'refused' }>): boolean {

@@ -4,17 +4,15 @@ import type { UsageReport } from '../../protocol/api.ts';
 import { UCR_PER_CREDIT, type Ucr } from '../../protocol/units.ts';
 import type { Records } from '../core/records.ts';
 import { describeError } from './describe.ts';
-import type { Notices } from './notices.ts';
 
 export interface ExportMeans {
   readonly records: Records;
-  readonly notices: Notices;
   /** Where the file is suggested. */
   readonly folder: Uri | undefined;
 }
 
 /** What the panel shows usage by, written where the person says. */
-export async function exportUsage({ records, notices, folder }: ExportMeans): Promise<void> {
+export async function exportUsage({ records, folder }: ExportMeans): Promise<void> {
   await records.refreshUsage(records.state.group);
   const { value: report, error } = records.state.usage;
   if (!report || error) {
@@ -39,7 +37,7 @@ export async function exportUsage({ records, notices, folder }: ExportMeans): Pr
     void window.showErrorMessage(l10n.t('{0} could not be written. Choose another place.', file));
     return;
   }
-  notices.show('success', l10n.t('Usage was exported to {0}.', file));
+  void window.showInformationMessage(l10n.t('Usage was exported to {0}.', file));
 }
 
 export function usageCsv(report: UsageReport): string {

@@ -20,6 +20,7 @@ import {
   type Limits,
   type News,
   nothingWarned,
+  type Seen,
   type Snooze,
   type Warned,
 } from '../core/warnings.ts';
@@ -72,7 +73,13 @@ export class LowBalanceWarning {
   constructor(means: LowBalanceWarningMeans) {
     this.#means = means;
     const look = () => this.#look();
-    for (const event of [means.store.onDidChange, means.leading.onDidChange, means.attention.onDidFocus]) {
+    const { store, settings, leading, attention } = means;
+    for (const event of [
+      store.onDidChange,
+      settings.onDidChange,
+      leading.onDidChange,
+      attention.onDidFocus,
+    ]) {
       this.#owned.own((event as (listener: () => unknown) => Disposable)(look));
     }
     const { purchases, clock } = means;
@@ -198,10 +205,10 @@ export class LowBalanceWarning {
       }
       // Claimed before it is told: that alone keeps others from telling it, so what cannot be noted is told all the
       // same. Nothing waits for the notification (d-10).
-      const isOurs = await claim(JSON.stringify([key, crossed.occurrence]));
+      const isOurs = await claim(JSON.stringify([key, crossed.occurrence, all.snoozed[key]?.fromMs]));
       if (isOurs) {
         const hasAsked = (all.asked[key] ?? 0) + ASK_AGAIN_MS > clock.now();
-        void this.#tell(account, snapshot, crossed.news, { canBuy, isBuyer, hasAsked });
+        void this.#tell(account, snapshot, crossed.news, { canBuy, isBuyer, hasAsked }, all.seen[key]);
       }
       await this.#note(key, crossed);
       return;
@@ -221,8 +228,9 @@ export class LowBalanceWarning {
     snapshot: Snapshot,
     news: News,
     { canBuy, isBuyer, hasAsked }: { canBuy: boolean; isBuyer: boolean; hasAsked: boolean },
+    before: Seen | undefined,
   ): Promise<void> {
-    const { locale, open, ask, clock } = this.#means;
+    const { store, locale, open, ask, clock } = this.#means;
     const text = warningText(news, {
       org: inert(account.orgName),
       snapshot,
@@ -250,11 +258,15 @@ export class LowBalanceWarning {
     const never = l10n.t("Don't Warn Again");
     const chosen = await window.showWarningMessage(text, ...forward, snooze, never);
     if (chosen === snooze) {
-      await this.#snooze(account, snapshot);
+      await this.#snooze(account, snapshot, before);
     } else if (chosen === never) {
       // The setting says what else there is, and how to undo it.
       await commands.executeCommand('workbench.action.openSettings', 'credits.lowBalanceWarnings');
-    } else if (chosen !== undefined && (isLook || isBuy)) {
+    } else if (
+      chosen !== undefined &&
+      (isLook || isBuy || accountKey(store.state.account ?? account) !== accountKey(account))
+    ) {
+      // Also where somebody else is signed in by now, in whose name nothing is asked for.
       open();
     } else if (chosen !== undefined && act !== 'look') {
       await this.#change(now => ({
@@ -265,7 +277,8 @@ export class LowBalanceWarning {
     }
   }
 
-  async #snooze(account: Account, snapshot: Snapshot): Promise<void> {
+  /** @param before what was seen before it was told: what it is put off to finds it new again */
+  async #snooze(account: Account, snapshot: Snapshot, before: Seen | undefined): Promise<void> {
     const { clock } = this.#means;
     const fromMs = clock.now();
     const choices = [
@@ -280,7 +293,13 @@ export class LowBalanceWarning {
         untilMs: chosen.untilMs,
         periodId: snapshot.usage?.period_id ?? '',
       };
-      await this.#change(now => ({ ...now, snoozed: { ...now.snoozed, [accountKey(account)]: snooze } }));
+      const key = accountKey(account);
+      await this.#change(now => ({
+        ...now,
+        // After a top-up everything is new in any case.
+        seen: before && chosen.untilMs !== undefined ? { ...now.seen, [key]: before } : now.seen,
+        snoozed: { ...now.snoozed, [key]: snooze },
+      }));
     }
   }
 

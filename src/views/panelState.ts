@@ -196,7 +196,7 @@ function usageView(report: UsageReport): RecordsView['usage']['value'] {
   const { group_by } = report;
   return {
     group: group_by === 'model' || group_by === 'user' ? group_by : 'day',
-    isEveryones: report.scope === 'all',
+    isEveryones: report.scope !== 'own',
     fromMs: Date.parse(report.from),
     toMs: Date.parse(report.to),
     totalUcr: report.total_ucr,

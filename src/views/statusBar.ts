@@ -84,9 +84,10 @@ export class BalanceStatusBar {
     }
     this.#ageTimer?.dispose();
     this.#ageTimer = undefined;
-    if (state.balance.kind === 'stale') {
+    const { balance } = state;
+    if ((balance.kind === 'stale' || balance.kind === 'failed') && balance.last) {
       // At the next full minute of its age, because the words count minutes.
-      const ageMs = this.#store.ageMs(state.balance.last);
+      const ageMs = this.#store.ageMs(balance.last);
       this.#ageTimer = this.#clock.after(minutes(1) - (ageMs % minutes(1)))(() => this.#render());
     }
   }

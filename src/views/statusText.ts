@@ -104,7 +104,10 @@ function figureText(facts: StatusFacts): { text: string; label: string } {
   const { snapshot } = last;
   const figure = formatted(snapshot, facts);
   const spoken = l10n.t('Credits: {0} available', spokenAmount(snapshot, locale));
-  const isOld = balance.kind === 'stale' || (balance.kind === 'loading' && ageMs(last) > OF_NOW_MS);
+  const isOld =
+    balance.kind === 'stale' ||
+    balance.kind === 'failed' ||
+    (balance.kind === 'loading' && ageMs(last) > OF_NOW_MS);
   if (!isOld) {
     return { text: named(figure), label: spoken };
   }

@@ -16,6 +16,7 @@ export class ContextKeys {
       // A refused token is as good as none: signing in is what helps.
       const refused = balance.kind === 'failed' && balance.error.reason === 'unauthenticated';
       this.#set('credits.signedIn', account !== undefined && !refused);
+      this.#set('credits.tokenRefused', refused);
       this.#set('credits.canPurchase', options?.can_purchase === true);
       this.#set('credits.canManageBilling', canManageBilling(options));
       const snapshot = lastReading(balance)?.snapshot;

@@ -115,7 +115,7 @@ describe('the pages of a sign-in', () => {
     await page.close();
     await inBothThemes('declined', workbench);
     assert.equal(await workbench.page.locator('.monaco-hover:visible').count(), 0, 'something covers it');
-    await workbench.page.getByRole('button', { name: 'Use a Code on Any Device' }).click();
+    await workbench.pressInNotification('Use a Code on Any Device');
   });
 
   it('the code for another device stands in the editor, and its pages can be read', async () => {

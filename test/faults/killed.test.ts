@@ -266,7 +266,7 @@ describe('F27 F28 T32 the extension host killed', () => {
     await workbench.waitForStatus(
       'the status bar shows the credits',
       text => text === (was.balance + 5000).toLocaleString('en-US'),
-      30_000,
+      90_000,
     );
     // Before it looks after a purchase, a new window gives the one before the time to be still alive.
     await eventually('it is told', timesTold, times => times > was.told, { withinMs: TAKEN_OVER_WITHIN_MS });

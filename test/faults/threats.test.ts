@@ -144,6 +144,7 @@ describe('threats in a real extension host', () => {
       const requestsBefore = stage.gate.passed.length;
       const purchasesBefore = (await purchases(stage.sandbox)).length;
       const shown = await workbench.statusText();
+      await workbench.run('Notifications: Clear All Notifications');
       await neighbour(`
         const junk = ['', 'state=', 'state=1', 'state=' + 'x'.repeat(5000), 'state=%00%0d%0a', 'success=true&paid=1',
           'state[]=1&state=2', 'state=../../..', 'token=stolen&server=https://evil.example', 'credits=1000000'];
@@ -189,7 +190,7 @@ describe('threats in a real extension host', () => {
         () => stage.gate.seen(requests.purchase).length,
         n => n > asked,
       );
-      assert.match(await workbench.panelText(), /Waiting for payment/);
+      await workbench.waitForPanel('it still waits', text => /Waiting for payment/.test(text));
       assert.equal(await readBalance(stage.sandbox), balance);
       await workbench.button(/^\s*Cancel/).click();
       await showsBalance(workbench);
@@ -322,7 +323,7 @@ describe('threats in a real extension host', () => {
     it('T40 names the payment page before anything opens, in the panel and in the palette, and has no field for a card', async () => {
       const { host } = new URL(stage.sandbox.payUrl);
       await workbench.chooseAmount(50);
-      assert.ok((await workbench.panelText()).includes(host), 'in the panel');
+      await workbench.waitForPanel('the panel names the host', text => text.includes(host));
       const page = await panelFrame();
       assert.equal(await page.locator('iframe, form, input[type=password], [autocomplete^=cc-]').count(), 0);
       const ordersBefore = (await purchases(stage.sandbox)).length;
@@ -363,8 +364,15 @@ describe('threats in a real extension host', () => {
         const restore = stage.gate.change(requests.balance, change);
         try {
           const asked = stage.gate.seen(requests.balance).length;
-          await neighbour("await vscode.commands.executeCommand('credits.refresh')");
-          assert.ok(stage.gate.seen(requests.balance).length > asked);
+          // A press can join a question that is under way.
+          await eventually(
+            'the server is asked',
+            async () => {
+              await neighbour("await vscode.commands.executeCommand('credits.refresh')");
+              return stage.gate.seen(requests.balance).length;
+            },
+            count => count > asked,
+          );
           const text = await workbench.statusText();
           assert.ok(text.startsWith(figure), text);
         } finally {
@@ -500,10 +508,16 @@ describe('threats in a real extension host', () => {
 
     it('T10 links from the tooltip to our own commands only', async () => {
       await workbench.statusTooltip();
-      const links = await workbench.page
-        .locator('.monaco-hover:visible a')
-        .evaluateAll(all => all.map(one => one.getAttribute('data-href') ?? one.getAttribute('href') ?? ''));
-      assert.ok(links.length > 0, 'it has links');
+      const links = await eventually(
+        'it has links',
+        () =>
+          workbench.page
+            .locator('.monaco-hover:visible a')
+            .evaluateAll(all =>
+              all.map(one => one.getAttribute('data-href') ?? one.getAttribute('href') ?? ''),
+            ),
+        found => found.length > 0,
+      );
       for (const link of links) assert.match(link, /^command:credits\./);
       assert.equal(await workbench.page.locator('.monaco-hover:visible img').count(), 0);
     });

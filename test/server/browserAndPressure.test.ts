@@ -24,6 +24,31 @@ describe('a web page that asks from a browser', () => {
     await closed.close();
     await open.close();
   });
+
+  it('T42 may send every header that the extension sends, its own name too, where the browser lets a page do so', async () => {
+    const house = await House.build({ environment: { CORS_ORIGINS: 'https://console.acme.example' } });
+    const { headers } = await house.app.inject({
+      method: 'OPTIONS',
+      url: paths.meta(),
+      headers: {
+        origin: 'https://console.acme.example',
+        'access-control-request-method': 'GET',
+        'access-control-request-headers': 'authorization,user-agent',
+      },
+    });
+    const allowed = String(headers['access-control-allow-headers']).toLowerCase().split(/, */);
+    for (const name of [
+      'authorization',
+      'user-agent',
+      'content-type',
+      'if-none-match',
+      'last-event-id',
+      'idempotency-key',
+    ]) {
+      assert.ok(allowed.includes(name), `${name} in ${allowed}`);
+    }
+    await house.close();
+  });
 });
 
 describe('a server that is behind with its work', () => {

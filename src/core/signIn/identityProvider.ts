@@ -353,7 +353,7 @@ interface Http {
 }
 
 /** @param from plain http is for this machine only, and for a provider that is there itself */
-function httpOf({ fetch, clock, userAgent }: CreditsClientMeans, from: string): Http {
+function httpOf({ fetch, clock }: CreditsClientMeans, from: string): Http {
   return {
     [oauth.allowInsecureRequests]: from.startsWith('http:'),
     [oauth.customFetch]: async (url, init) => {
@@ -363,7 +363,7 @@ function httpOf({ fetch, clock, userAgent }: CreditsClientMeans, from: string): 
         const response = await fetch(url, {
           method: init.method,
           body: init.body ?? null,
-          headers: { ...init.headers, 'User-Agent': userAgent },
+          headers: init.headers,
           signal: controller.signal,
           redirect: 'manual',
           cache: 'no-store',

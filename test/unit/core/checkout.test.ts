@@ -418,6 +418,16 @@ describe('a purchase', function () {
       equal(checkout.pending?.phase, 'waiting');
     });
 
+    it('can be left when a later server has ended it in a way of its own', async () => {
+      const { world, checkout } = await started();
+      await checkout.buy(fifty);
+      world.server.settle({ status: 'pondered', checkout_url: null });
+      world.server.instead = seen =>
+        seen.path.endsWith('/cancel') ? problem(409, 'purchase_not_open') : undefined;
+      equal(await checkout.cancel(), undefined);
+      equal(checkout.pending, undefined);
+    });
+
     it('goes on under a status of a later server', async () => {
       const { world, checkout, clock } = await started();
       await checkout.buy(fifty);
@@ -545,6 +555,20 @@ describe('a purchase', function () {
       answer();
       equal((await buying).kind, 'signedOut');
       deepEqual(world.opened, []);
+    });
+
+    it('opens nothing when the person signed out while they were being asked, and takes it back', async () => {
+      const { world, checkout, sessions } = await started();
+      const result = await checkout.buy(fifty, {
+        confirm: async () => {
+          sessions.set(undefined);
+          await settled();
+          return true;
+        },
+      });
+      equal(result.kind, 'declined');
+      deepEqual(world.opened, []);
+      equal(world.server.order.status, 'canceled');
     });
 
     it('is impossible when signed out', async () => {

@@ -61,6 +61,28 @@ describe('what heals by itself', () => {
     equal(versionOf(store), 2);
   });
 
+  it('F1 a window in sight where nobody works does not keep a figure of hours ago as one of now', async () => {
+    const world = new World();
+    const { store, attention } = world.start();
+    await settled();
+    attention.leave();
+    world.server.instead = () => Promise.reject(unreachable());
+    world.server.cutStream();
+    await world.clock.advance(900_000);
+    equal(store.state.balance.kind, 'stale');
+  });
+
+  it('F21 a state of the plan that only a newer server has leaves the rest to be read', async () => {
+    const world = new World();
+    const { store } = world.start();
+    const included = { state: 'paused', until: '2027-01-01T00:00:00Z' } as never;
+    world.server.balance = balance({ version: 2, included });
+    await settled();
+    await store.refresh();
+    equal(store.state.balance.kind, 'known');
+    equal(lastReading(store.state.balance)?.snapshot.included.state, 'unavailable');
+  });
+
   it('F19 a balance that was told of, and comes much later, is asked for once more', async () => {
     const world = new World();
     const { store } = world.start();

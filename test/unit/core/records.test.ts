@@ -149,6 +149,22 @@ describe('past payments and usage', () => {
     equal(records.state.settings.value?.low_balance_threshold_ucr, null);
   });
 
+  it('F21 sends back what a newer server has besides', async () => {
+    const { records, server } = world();
+    const others = server.instead;
+    server.instead = seen =>
+      seen.method === 'GET' && seen.path.endsWith('/settings')
+        ? json({ low_balance_threshold_ucr: null, contact: null, auto_top_up: { below_ucr: 5 } })
+        : others?.(seen);
+    await records.setLowBalance(2_500_000_000);
+    const put = server.seen.find(({ method }) => method === 'PUT')?.body;
+    deepEqual(put, {
+      low_balance_threshold_ucr: 2_500_000_000,
+      contact: null,
+      auto_top_up: { below_ucr: 5 },
+    });
+  });
+
   it('F1 keeps the setting there was where a new one cannot be saved, and says why', async () => {
     const { records, server } = world();
     await records.look();

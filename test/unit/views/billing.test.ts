@@ -6,7 +6,7 @@ import type { Records } from '../../../src/core/records.ts';
 import { FakeClock } from '../../support/clock.ts';
 import { FakeSessions } from '../../support/core.ts';
 import { json, problem, ScriptedServer } from '../../support/scriptedServer.ts';
-import '../../support/vscode.ts';
+import { fake } from '../../support/vscode.ts';
 
 const { Billing } = await import('../../../src/views/billing.ts');
 const { Notices } = await import('../../../src/views/notices.ts');
@@ -85,7 +85,13 @@ describe('receipts, invoices and billing pages', () => {
 
   it('tells when the server does not open them', async () => {
     const { billing, notices } = world({}, problem(403, 'insufficient_role'));
+    fake.did.reset();
     await billing.manageBilling();
     match(notices.current?.text ?? '', /billing pages could not be opened. Your role/);
+    // Who asked by the palette has no panel to look at.
+    deepEqual(
+      fake.did.messages.map(({ text }) => text),
+      [notices.current?.text],
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { settled } from '../../support/clock.ts';
-import { html, options, problem } from '../../support/scriptedServer.ts';
+import { html, options, problem, unreachable } from '../../support/scriptedServer.ts';
 import { fake } from '../../support/vscode.ts';
 import { World } from '../../support/wired.ts';
 
@@ -154,6 +154,51 @@ describe('the conversation around a purchase', () => {
     await buying.buy(5_000, 5_000_000_000);
     await buying.checkNow();
     ok(notices.current?.text.includes('not be charged twice'), notices.current?.text);
+  });
+
+  it('F53 says why it is not known, not "not yet", where the server does not answer "I have paid"', async () => {
+    const { world, buying, notices } = await set();
+    await buying.buy(5_000, 5_000_000_000);
+    world.server.credit();
+    world.server.instead = () => Promise.reject(unreachable());
+    await buying.checkNow();
+    equal(notices.current?.text, 'The credits server cannot be reached. Check the connection.');
+  });
+
+  it('F53 says of an order of before a restart, which may be paid, only that nobody answers', async () => {
+    const first = await set();
+    await first.buying.buy(5_000, 5_000_000_000);
+    first.stop();
+    first.world.server.credit();
+    first.world.server.instead = () => Promise.reject(unreachable());
+    const { buying, notices } = await set(first.world);
+    await buying.resume();
+    equal(notices.current?.text, 'The credits server cannot be reached. Check the connection.');
+  });
+
+  it('F50 says nothing of an address to someone who resumes what is being processed', async () => {
+    const first = await set();
+    await first.buying.buy(5_000, 5_000_000_000);
+    first.stop();
+    first.world.server.settle({ status: 'processing', checkout_url: null });
+    const { buying, notices, checkout } = await set(first.world);
+    await buying.resume();
+    equal(notices.current, null);
+    equal(checkout.pending?.phase, 'processing');
+  });
+
+  it('F41 says why the open one could not be taken back for another', async () => {
+    const { world, buying } = await set();
+    await buying.buy(5_000, 5_000_000_000);
+    world.server.instead = ({ path }) =>
+      path.endsWith('/cancel') ? problem(503, 'payment_provider_unavailable') : undefined;
+    did.answer = () => 'New Purchase';
+    await buying.buy(10_000, 10_000_000_000);
+    equal(world.server.orders.size, 1);
+    equal(
+      texts().at(-1),
+      'The purchase could not be canceled. The payment provider cannot be reached at the moment.',
+    );
   });
 
   it('ends quietly when the purchase was canceled', async () => {

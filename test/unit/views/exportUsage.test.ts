@@ -4,7 +4,6 @@ import { CreditsError } from '../../../src/core/errors.ts';
 import type { Records } from '../../../src/core/records.ts';
 import { fake } from '../../support/vscode.ts';
 
-const { Notices } = await import('../../../src/views/notices.ts');
 const { exportUsage, usageCsv } = await import('../../../src/views/exportUsage.ts');
 
 const report = (key: string | null, name: string | null = null, used_ucr = 12_000_345): UsageReport => ({
@@ -62,9 +61,8 @@ describe('exporting usage', () => {
       state: { group: 'user', usage: { busy: false, value: undefined, error: undefined, ...usage } },
       refreshUsage: async (group: string) => void asked.push(group),
     } as unknown as Records;
-    const notices = new Notices();
-    await exportUsage({ records, notices, folder: undefined });
-    return { asked, notice: notices.current?.text };
+    await exportUsage({ records, folder: undefined });
+    return { asked, said: fake.did.messages.map(({ text }) => text) };
   }
 
   it('asks anew, asks where, writes it there, and says so', async () => {
@@ -72,16 +70,16 @@ describe('exporting usage', () => {
       equal(defaultUri?.path, '/credits-usage-user-2026-11-22.csv');
       return fake.Uri.parse('file:///home/ada/usage.csv');
     };
-    const { asked, notice } = await run({ value: report('usr_1', '=1+1') });
+    const { asked, said } = await run({ value: report('usr_1', '=1+1') });
     deepEqual(asked, ['user']);
     equal(fake.disk.files.get('/home/ada/usage.csv'), usageCsv(report('usr_1', '=1+1')));
-    equal(notice, 'Usage was exported to usage.csv.');
+    deepEqual(said, ['Usage was exported to usage.csv.']);
   });
 
   it('writes nothing where the question is left', async () => {
-    const { notice } = await run({ value: report('usr_1') });
+    const { said } = await run({ value: report('usr_1') });
     equal(fake.disk.files.size, 0);
-    equal(notice, undefined);
+    deepEqual(said, []);
   });
 
   it('F1 writes no old figures as if they were new, and says why', async () => {
@@ -97,11 +95,7 @@ describe('exporting usage', () => {
   it('says when the file cannot be written', async () => {
     fake.did.saveAs = () => fake.Uri.parse('file:///root/usage.csv');
     fake.disk.fails = true;
-    const { notice } = await run({ value: report('usr_1') });
-    equal(notice, undefined);
-    deepEqual(
-      fake.did.messages.map(({ text }) => text),
-      ['usage.csv could not be written. Choose another place.'],
-    );
+    const { said } = await run({ value: report('usr_1') });
+    deepEqual(said, ['usage.csv could not be written. Choose another place.']);
   });
 });

@@ -6,6 +6,7 @@ import { SharedFile } from '../../../src/core/sharedState.ts';
 import { readWarned } from '../../../src/core/warnings.ts';
 import type { AdminRequest } from '../../../src/views/askAdmin.ts';
 import { settled } from '../../support/clock.ts';
+import { account } from '../../support/core.ts';
 import { balance, options, problem } from '../../support/scriptedServer.ts';
 import { fake } from '../../support/vscode.ts';
 import { House, type Window } from '../../support/windows.ts';
@@ -263,10 +264,61 @@ describe('the low-balance warning', () => {
       await reach(90);
       // Hours go by for the wall clock only: the test need not live through them.
       world.clock.setWall(hours * 3_600_000);
-      await reach(100, { left: 5 });
+      await reach(92);
       equal(did.messages.length, isQuiet ? 1 : 2);
     });
   }
+
+  it('tells a limit of the person’s own anew when it was changed, at once', async () => {
+    const { reach, world } = await set();
+    const warnings = () => did.messages.filter(({ level }) => level === 'warning');
+    const limit = (credits: number) => did.settings.set('warnWhenCreditsLeft', { globalValue: credits });
+    limit(60);
+    await reach(30);
+    await reach(45);
+    limit(20);
+    await reach(50);
+    await reach(85);
+    equal(warnings().length, 2, texts().join(' | '));
+    limit(0);
+    await reach(86);
+    limit(15);
+    fake.configurationChanged.fire({ affectsConfiguration: () => true });
+    await world.clock.advance(500);
+    equal(warnings().length, 3, texts().join(' | '));
+  });
+
+  it('F17 asks nobody in the name of an organisation that was switched to since', async () => {
+    const world = new World();
+    world.server.options = options({ can_purchase: false, blocked_reason: 'not_admin' });
+    const { reach, sessions, acts } = await set(world);
+    let press: (label: string) => void = () => undefined;
+    did.answer = (() =>
+      new Promise(resolve => {
+        press = resolve;
+      })) as unknown as typeof did.answer;
+    await reach(60);
+    await reach(90);
+    sessions.set({ account: { ...account, orgId: 'org_2', orgName: 'Babbage Ltd' }, token: 't' });
+    await settled();
+    press('Ask an Admin');
+    await settled();
+    deepEqual(acts, ['open']);
+  });
+
+  it('F40 tells what was put off for an hour once after it, though nothing worse has come', async () => {
+    const { world, reach } = await set();
+    did.answer = () => 'Remind Me Later';
+    did.pick = items => items[0];
+    await reach(90);
+    world.clock.setWall(2 * 3_600_000);
+    did.answer = () => undefined;
+    await reach(91);
+    await reach(92);
+    world.clock.setWall(48 * 3_600_000);
+    await reach(93);
+    equal(did.messages.length, 2);
+  });
 
   it('ends "After the next top-up" with the top-up', async () => {
     const { reach } = await set();

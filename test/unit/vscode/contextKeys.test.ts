@@ -32,6 +32,7 @@ describe('the context keys', () => {
     await set();
     deepEqual(Object.fromEntries(did.contexts), {
       'credits.signedIn': true,
+      'credits.tokenRefused': false,
       'credits.canPurchase': true,
       'credits.canManageBilling': true,
       'credits.balanceKnown': true,
@@ -82,13 +83,13 @@ describe('the context keys', () => {
     const { world, store } = await set();
     world.server.instead = () => problem(401, 'unauthenticated');
     await store.refresh();
-    deepEqual([isSet('signedIn'), isSet('balanceKnown')], [false, true]);
+    deepEqual([isSet('signedIn'), isSet('tokenRefused'), isSet('balanceKnown')], [false, true, true]);
   });
 
   it('are all off once the extension is', async () => {
     const { keys } = await set();
     keys.dispose();
-    equal(did.contexts.size, 6);
+    equal(did.contexts.size, 7);
     deepEqual(new Set(did.contexts.values()), new Set([false]));
   });
 });
