@@ -116,17 +116,7 @@ export async function buildApp({
   app.addHook('onResponse', async (request, reply) => {
     request.log.info({ req: request, res: reply, ms: Math.round(reply.elapsedTime) }, 'answered');
   });
-  await app.register(underPressure, {
-    maxEventLoopDelay: config.maxEventLoopDelayMs,
-    // A window in which the loop turned less than twice counts as without end, so that must be longer than the limit.
-    sampleInterval: Math.max(SECOND_MS, 2 * config.maxEventLoopDelayMs),
-    pressureHandler: async request => {
-      // Whoever watches over the server still hears from it.
-      if (!ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
-        throw new RequestRefused('unavailable', { retry_after_s: 2 });
-      }
-    },
-  });
+  // Before anything can be refused, so that a page can read why.
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: [...config.corsOrigins],
@@ -151,6 +141,17 @@ export async function buildApp({
       ],
     });
   }
+  await app.register(underPressure, {
+    maxEventLoopDelay: config.maxEventLoopDelayMs,
+    // A window in which the loop turned less than twice counts as without end, so that must be longer than the limit.
+    sampleInterval: Math.max(SECOND_MS, 2 * config.maxEventLoopDelayMs),
+    pressureHandler: async request => {
+      // Whoever watches over the server still hears from it.
+      if (!ALWAYS_ANSWERED.has(request.routeOptions.url ?? '')) {
+        throw new RequestRefused('unavailable', { retry_after_s: 2 });
+      }
+    },
+  });
   await limitRates(app, config.rateLimits);
   await describeApi(app);
 

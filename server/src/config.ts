@@ -461,7 +461,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             issuers,
             clientId,
             audience,
-            resource: originOf(audience) ?? publicUrl?.origin ?? '',
+            resource: publicUrl?.origin ?? '',
             claims: {
               subject: text('OIDC_SUBJECT_CLAIM'),
               email: text('OIDC_EMAIL_CLAIM'),
@@ -491,12 +491,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     throw new ConfigFaults(faults);
   }
   return config;
-}
-
-/** The text's origin, when it is nothing but one. */
-function originOf(text: string): string | undefined {
-  const url = URL.parse(text);
-  return url && text.replace(/\/$/, '') === url.origin ? url.origin : undefined;
 }
 
 export function isSecureOrLoopback(url: URL): boolean {

@@ -11,7 +11,7 @@ import { type Database, DatabaseUnavailable, type Opening, openEmbedded } from '
 import { DataDirectoryLocked } from './database/lock.ts';
 import { SchemaBehind, SchemaTooNew } from './database/migrate.ts';
 import { openPostgres } from './database/postgres.ts';
-import { grantTo } from './database/privileges.ts';
+import { grantTo, OwnerRefused } from './database/privileges.ts';
 import { SchemaBroken } from './database/schema.ts';
 import { sqlState } from './database/sqlState.ts';
 import {
@@ -74,7 +74,9 @@ async function migrateOnly(options: Options, config: Config): Promise<void> {
       await grantTo(database.query, role).catch(error => {
         throw sqlState(error) === NO_SUCH_ROLE
           ? new CommandRefused(`There is no role "${role}": make it first.`)
-          : error;
+          : error instanceof OwnerRefused
+            ? new CommandRefused(error.message)
+            : error;
       });
       console.log(`${role} may serve: it adds to the history and cannot change it.`);
     }
@@ -122,7 +124,8 @@ async function administrate(words: readonly string[]): Promise<void> {
   // What was typed wrong is told before a database is opened.
   const options = readOptions(found.command, found.rest);
   const config = readConfig(process.env);
-  const database = await openDatabase(config, createLog(config.logLevel));
+  // With PostgreSQL others are at work on it, perhaps of the version before: only `migrate` and `serve` change its schema.
+  const database = await openDatabase(config, createLog(config.logLevel), { apply: !config.postgres });
   try {
     console.log(await runAdminCommand(database, systemClock, found.command, options));
   } finally {

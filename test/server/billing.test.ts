@@ -196,6 +196,25 @@ describe('billing', () => {
     assert.equal(stripe.sessionOf(id).automatic_tax.enabled, false);
   });
 
+  it('T22 F54 takes no order whose credits the balance could not hold, paid ones and open ones counted', async () => {
+    const { house, stripe } = await open({
+      environment: { CREDITS_PER_MAJOR_UNIT: '1000000', CUSTOM_MAX_MINOR: '500000' },
+    });
+    const org = await house.org();
+    const most = { amount_minor: 500_000, expected_credits_ucr: 5_000_000_000_000_000 };
+    const refused = async () => {
+      const answer = await house.buy(org, most);
+      return [answer.statusCode, answer.json().code];
+    };
+    const { id } = await house.bought(org, most);
+    assert.deepEqual(await refused(), [422, 'amount_out_of_range'], 'one is under way');
+    const sessionId = stripe.sessionOf(id).id;
+    stripe.double.pay(sessionId);
+    await house.deliver(sessionEvent(sessionId));
+    assert.equal((await house.purchase(org, id)).status, 'credited');
+    assert.deepEqual(await refused(), [422, 'amount_out_of_range'], 'it is in the balance');
+  });
+
   describe('a limit for a day', () => {
     const limited = () => open({ environment: { MAX_DAILY_MINOR: '12000' } });
 

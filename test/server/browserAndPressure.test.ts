@@ -53,7 +53,9 @@ describe('a web page that asks from a browser', () => {
 
 describe('a server that is behind with its work', () => {
   it('F68 turns requests away at once and says when to come again, and still tells its health', async () => {
-    const house = await House.build({ environment: { MAX_EVENT_LOOP_DELAY_MS: '1' } });
+    const house = await House.build({
+      environment: { MAX_EVENT_LOOP_DELAY_MS: '1', CORS_ORIGINS: 'https://console.acme.example' },
+    });
     const block = () => {
       const until = performance.now() + 100;
       while (performance.now() < until);
@@ -62,11 +64,13 @@ describe('a server that is behind with its work', () => {
       'the server turns a request away',
       () => {
         block();
-        return house.get(paths.meta());
+        return house.get(paths.meta(), undefined, { origin: 'https://console.acme.example' });
       },
       ({ statusCode }) => statusCode === 503,
     );
     assert.deepEqual([answer.json().code, answer.headers['retry-after']], ['unavailable', '2']);
+    // A page can read when.
+    assert.equal(answer.headers['access-control-allow-origin'], 'https://console.acme.example');
     assert.equal((await house.get('/health')).statusCode, 200);
     await house.close();
   });

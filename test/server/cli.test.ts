@@ -266,8 +266,8 @@ describe('an operator’s command', () => {
       );
     }
     // PostgreSQL keeps a year of five digits, and then no list with that grant could be answered any more.
-    for (const date of ['2001-01-01', 'soon', '99999']) {
-      assert.match(await refusal(`${grant} no --expires ${date}`), /--expires must be a date to come/);
+    for (const date of ['2001-01-01', 'soon', '99999', '2999-02-31', '2999-1-1', '2999/01/01']) {
+      assert.match(await refusal(`${grant} no --expires ${date}`), /--expires must be a day to come/, date);
     }
     assert.equal((await house.balance(org)).available_ucr, before + 2_500_000);
   });

@@ -100,6 +100,21 @@ describe('the configuration', () => {
       assert.equal(faultsOf(environment).length, 1, faultsOf(environment).join('\n')));
   }
 
+  it('names this server by its own address, whatever tokens call it', () => {
+    const identity = {
+      PUBLIC_URL: 'https://credits.acme.example',
+      OIDC_ISSUERS: 'https://id.acme.example',
+      OIDC_CLIENT_ID: 'editor',
+    };
+    for (const audience of ['https://credits-api.acme.example', 'api://credits']) {
+      const config = readConfig({ ...identity, OIDC_AUDIENCE: audience });
+      assert.deepEqual(
+        [config.identity?.audience, config.identity?.resource],
+        [audience, 'https://credits.acme.example'],
+      );
+    }
+  });
+
   it('T5 repeats no secret in what it says of a fault', () => {
     const secret = 'open-sesame';
     const faults = faultsOf({

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { sql } from 'kysely';
+import { eventually } from '../../scripts/support/eventually.ts';
 import type { Database, Tx } from '../../server/src/database/database.ts';
 import type { PostgresConfig } from '../../server/src/database/postgres.ts';
 import { SchemaBroken } from '../../server/src/database/schema.ts';
@@ -119,6 +120,38 @@ describe('PostgreSQL', () => {
     const [database] = await Promise.all([open(fresh), open(fresh), open(fresh), open(fresh)]);
     const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(database.query);
     assert.equal(new Set(rows.map(row => row.name)).size, rows.length);
+  });
+
+  it('F70 brings the schema up to date beside a long read, and lets others read meanwhile', async () => {
+    const url = await freshDatabase();
+    const first = await openFor(url, { lockTimeoutMs: 4_000 });
+    // As the version before left it.
+    await sql`alter table purchases drop column lost_since`.execute(first.query);
+    await sql`delete from kysely_migration where name = '0010_lost_sessions'`.execute(first.query);
+    let end = () => {};
+    const reading = first.longReads.transaction().execute(async tx => {
+      await sql`select count(*) from purchases`.execute(tx);
+      await new Promise<void>(resolve => {
+        end = resolve;
+      });
+    });
+    const opening = openFor(url);
+    await eventually(
+      'the step waits for the table',
+      async () => {
+        const { rows } = await sql<{ waiting: boolean }>`
+          select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+            and query like '%lost_since%') as waiting`.execute(first.query);
+        return rows[0]?.waiting;
+      },
+      waiting => waiting === true,
+    );
+    await sql`select count(*) from purchases`.execute(first.query);
+    end();
+    await reading;
+    await (await opening).close();
+    await sql`select lost_since from purchases`.execute(first.query);
+    await first.close();
   });
 
   it('F70 refuses a database on which a step was applied in part and never recorded', async () => {

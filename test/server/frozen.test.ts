@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import type { AuditList } from '../../protocol/api.ts';
-import { repairProjection, verifyLedger } from '../../server/src/ledger/verify.ts';
+import type { Database } from '../../server/src/database/database.ts';
+import { BookKeeper } from '../../server/src/ledger/bookKeeper.ts';
+import { KnownBalances } from '../../server/src/ledger/knownBalances.ts';
+import { freeze, repairProjection, verifyLedger } from '../../server/src/ledger/verify.ts';
 import { createLog } from '../../server/src/log.ts';
 import { plant } from '../../server/src/seed.ts';
 import { drift } from './support/drift.ts';
@@ -277,6 +280,63 @@ describe('a ledger that differs from its entries', () => {
     assert.equal(answer.statusCode, 204);
     await repairProjection(house.database, org.id);
     await check();
+  });
+
+  it('F71 is frozen and repaired where reads may take long, and holds one connection of a request for neither', async () => {
+    await corrupt();
+    const patient: Database = {
+      ...house.database,
+      transaction: () => Promise.reject(new Error('a request has not so much time')),
+    };
+    await freeze(patient, org.id, house.clock.now());
+    assert.equal((await house.balance(org)).available_ucr, 5_218_000_000);
+    assert.equal((await use('frozen')).statusCode, 503);
+    assert.deepEqual(await repairProjection(patient, org.id), []);
+    assert.equal((await use('open')).statusCode, 200);
+  });
+
+  it('F71 is summed up once for many who read at the same time, and not again while nothing changes', async () => {
+    await corrupt();
+    await check();
+    let sums = 0;
+    const counted = house.database.query.withPlugin({
+      transformQuery({ node }) {
+        sums += /from ledger_entries/.test(
+          JSON.stringify(node, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
+        )
+          ? 1
+          : 0;
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    const known = new KnownBalances();
+    const read = () => known.read(counted, org.id, house.clock.now());
+    for (const { availableUcr } of [...(await Promise.all(Array.from({ length: 30 }, read))), await read()]) {
+      assert.equal(availableUcr, 5_218_000_000n);
+    }
+    assert.equal(sums, 1);
+    await repairProjection(house.database, org.id);
+    assert.equal((await read()).isFrozen, false);
+    await check();
+  });
+
+  it('F71 is told to monitoring when it cannot be frozen', async () => {
+    await corrupt();
+    const longReads = house.database.longReads.withPlugin({
+      transformQuery({ node }) {
+        if (node.kind === 'UpdateQueryNode') {
+          throw new Error('the database takes no writes');
+        }
+        return node;
+      },
+      transformResult: async ({ result }) => result,
+    });
+    const log = createLog('silent');
+    const keeper = new BookKeeper({ ...house.database, longReads }, house.clock.now, log);
+    await keeper.check();
+    assert.ok(keeper.last?.drifts.some(({ orgId }) => orgId === org.id));
+    await repairProjection(house.database, org.id);
   });
 
   it('F71 is not frozen by a check that was overtaken by the repair', async () => {

@@ -53,6 +53,16 @@ describe('rate limits', () => {
     assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429]);
   });
 
+  it('T33 counts made-up tokens by the address where no token is asked for', async () => {
+    const strict = await House.build({ environment: { RATE_LIMIT_PER_MINUTE: '5' } });
+    const statuses = [];
+    for (let n = 0; n < 6; n++) {
+      statuses.push((await strict.get('/v1/meta', `crd_pat_${String(n).repeat(32)}`)).statusCode);
+    }
+    await strict.close();
+    assert.deepEqual(statuses, [200, 200, 200, 200, 200, 429]);
+  });
+
   it('T33 counts whoever comes by a trusted proxy by the address that it names', async () => {
     const behind = await House.build({
       environment: { RATE_LIMIT_PER_MINUTE: '1', TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8' },

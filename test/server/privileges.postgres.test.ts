@@ -6,6 +6,7 @@ import { migrate } from '../../server/src/database/migrate.ts';
 import { grantTo } from '../../server/src/database/privileges.ts';
 import { repairProjection } from '../../server/src/ledger/verify.ts';
 import { freshDatabase, openFor } from './support/databases.ts';
+import { drift } from './support/drift.ts';
 import { bearer, booksAreInOrder, House, type Org } from './support/house.ts';
 
 const ROLE = 'credits "server"';
@@ -80,9 +81,33 @@ describe('a role that serves', () => {
   }
 
   it('cannot lift the rules, rebuild balances or migrate', async () => {
+    const owned = await House.build({ database: owner });
+    await drift(owned, org);
     await assert.rejects(repairProjection(runtime, org.id), /must be owner of table accounts/);
+    await repairProjection(owner, org.id);
+    await owned.close();
     await assert.rejects(sql`drop table outbox`.execute(runtime.query), /must be owner/);
     await assert.rejects(sql`delete from kysely_migration`.execute(runtime.query), /permission denied/);
     await migrate(runtime.query);
+  });
+
+  it('is sent to the owner where a step is missing', async () => {
+    const url = await freshDatabase();
+    const first = await openFor(url);
+    await grantTo(first.query, ROLE);
+    // As the version before left it.
+    await sql`alter table purchases drop column lost_since`.execute(first.query);
+    await sql`delete from kysely_migration where name = '0010_lost_sessions'`.execute(first.query);
+    const asRole = new URL(url);
+    asRole.username = encodeURIComponent(ROLE);
+    asRole.password = 'of-the-tests';
+    await assert.rejects(openFor(asRole.href), /only the owner of its tables may change it/);
+    await first.close();
+  });
+
+  it('is another one than the owner of the tables, who keeps every right', async () => {
+    const { rows } = await sql<{ name: string }>`select current_user as name`.execute(owner.query);
+    await assert.rejects(grantTo(owner.query, rows[0]?.name ?? ''), /owns the tables/);
+    await migrate(owner.query);
   });
 });

@@ -109,6 +109,12 @@ describe('the program on PostgreSQL', function () {
     assert.match(said, /Run credits-server migrate first/);
   });
 
+  it('F70 no command by hand changes the schema, and each says what to do first', async () => {
+    const { code, said } = await command('orgs', 'list');
+    assert.equal(code, 1);
+    assert.match(said, /Run credits-server migrate first/);
+  });
+
   it('F70 migrate can be done twice at once', async () => {
     for (const { code, said } of await Promise.all([command('migrate'), command('migrate')])) {
       assert.equal(code, 0, said);

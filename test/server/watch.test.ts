@@ -1,6 +1,7 @@
 // What operators hear of: a webhook that has gone quiet, and payments of orders that nobody knows.
 import assert from 'node:assert/strict';
 import { createLog } from '../../server/src/log.ts';
+import { review } from '../../server/src/purchases/review.ts';
 import { only } from '../support/stripeDouble.ts';
 import { booksAreInOrder, type House, houseWithStripe, sessionEvent, TestClock } from './support/house.ts';
 import type { StripeSide } from './support/stripeSide.ts';
@@ -55,6 +56,29 @@ describe('the webhook watch', () => {
     assert.deepEqual([after.status, after.webhooks.silent, after.webhooks.missed], ['ok', false, 0]);
     assert.equal(after.webhooks.last_received_at, house.clock.now().toISOString());
     assert.ok(lines.some(line => line.msg === 'the webhook is heard again'));
+  });
+
+  it('F63 is quiet about a payment that a person has settled', async () => {
+    const org = await house.org();
+    const { id: purchaseId } = await house.bought(org);
+    const sessionId = stripe.sessionOf(purchaseId).id;
+    stripe.double.pay(sessionId);
+    stripe.double.tamper(sessionId, { currency: 'eur' });
+    house.clock.advance(2_000);
+    await look();
+    const verdict = {
+      orgId: org.id,
+      purchaseId,
+      as: 'credited' as const,
+      reason: 'looked at',
+      actor: 'operator',
+    };
+    const { ledger } = house.app.parts;
+    const settled = await house.database.transaction(tx => review(tx, ledger, verdict, house.clock.now()));
+    assert.equal(settled, 'done');
+    house.clock.advance(16 * MINUTE);
+    await look();
+    assert.deepEqual((await health()).webhooks.silent, false);
   });
 
   it('F63 is quiet when nobody buys, however long no news comes', async () => {

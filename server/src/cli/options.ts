@@ -79,10 +79,13 @@ export class Options {
 
   /** Of the years that the contract can tell: RFC 3339 ends with four digits. */
   dateAfter(name: string, now: Date): Date {
-    const date = new Date(this.text(name));
-    if (!(date > now && date.getUTCFullYear() <= 9_999)) {
+    const text = this.text(name);
+    const date = new Date(text);
+    // A day that no month has, such as 31 February, would be read as one of the next.
+    const isDay = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?Z)?$/.test(text) && date > now;
+    if (!isDay || !date.toISOString().startsWith(text.slice(0, 10))) {
       throw new CommandRefused(
-        `--${name} must be a date to come, such as 2027-01-31, not "${this.text(name)}".`,
+        `--${name} must be a day to come, such as 2027-01-31 or 2027-01-31T18:00Z, not "${text}".`,
       );
     }
     return date;

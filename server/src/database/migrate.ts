@@ -81,6 +81,9 @@ export async function migrate(
   );
 }
 
+/** Source: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const INSUFFICIENT_PRIVILEGE = '42501';
+
 /** All in one transaction, so that a crash leaves the database as it was. */
 // biome-ignore lint/suspicious/noExplicitAny: see above
 async function applySteps(database: Kysely<any>): Promise<void> {
@@ -88,6 +91,12 @@ async function applySteps(database: Kysely<any>): Promise<void> {
   const { error, results } = await migrator.migrateToLatest();
   if (error === undefined) {
     return;
+  }
+  if (sqlState(error) === INSUFFICIENT_PRIVILEGE) {
+    throw new SchemaBehind(
+      'The database is behind this version of the server, and only the owner of its tables may change it.',
+      { cause: error },
+    );
   }
   // Class 42: what a step wants to make is there already, or what it builds on is not.
   if (sqlState(error)?.startsWith('42')) {

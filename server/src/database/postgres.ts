@@ -78,11 +78,38 @@ const MIGRATION_LOCK = 4310_20260101n;
 async function migrateOneAtATime(connection: Query, opening: Opening): Promise<void> {
   await sql`select pg_advisory_lock(${sql.lit(MIGRATION_LOCK)})`.execute(connection);
   try {
-    await migrate(connection, opening);
+    await migrateInTurn(connection, opening);
   } finally {
     await sql`select pg_advisory_unlock(${sql.lit(MIGRATION_LOCK)})`.execute(connection);
   }
 }
+
+/** ms. A step that waits for a table lets nobody else have it: servers at work would stand still behind it. */
+const WAITS_FOR_TABLE_MS = 2_000;
+const TRIES = 60;
+const PAUSE_MS = 1_000;
+
+/** Beside long reads: gives way to those who wait behind it, and tries again for some minutes. */
+async function migrateInTurn(connection: Query, opening: Opening): Promise<void> {
+  await sql`set lock_timeout = ${sql.lit(WAITS_FOR_TABLE_MS)}`.execute(connection);
+  try {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await migrate(connection, opening);
+      } catch (error) {
+        if (sqlState(error) !== LOCK_NOT_AVAILABLE || tries === TRIES) {
+          throw error;
+        }
+        await pause(PAUSE_MS);
+      }
+    }
+  } finally {
+    await sql`reset lock_timeout`.execute(connection);
+  }
+}
+
+/** Source: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const LOCK_NOT_AVAILABLE = '55P03';
 
 /** A connection broke while COMMIT was under way: done or not, only the database knows (F66). */
 class CommitUnknown extends Error {

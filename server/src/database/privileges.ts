@@ -2,11 +2,22 @@
 import { sql } from 'kysely';
 import type { Query } from './database.ts';
 
+/** Rights are taken from a role before they are given; an owner that lost them could not migrate any more. */
+export class OwnerRefused extends Error {
+  override readonly name = 'OwnerRefused';
+
+  constructor(role: string) {
+    super(`"${role}" owns the tables, so it can rewrite history. Grant to another role, made for serving.`);
+  }
+}
+
 /**
  * Lets a role read and write what a server reads and writes. Tables that are only ever added to (by their trigger
  * `append_only`) it may only add to, and it never empties a table, so that no fault and no intruder in a server can
  * change a posted entry: the triggers would refuse it, and without the triggers the database still does. To be said again
  * after each migration. Roles are made by whoever looks after the database; this one owns nothing and migrates nothing.
+ *
+ * @throws {OwnerRefused}
  */
 export async function grantTo(query: Query, role: string): Promise<void> {
   const { rows } = await sql<{ name: string; isHistory: boolean }>`
@@ -15,6 +26,14 @@ export async function grantTo(query: Query, role: string): Promise<void> {
     from pg_class c
     where c.relnamespace = (select oid from pg_namespace where nspname = current_schema()) and c.relkind in ('r', 'p')
     order by c.relname`.execute(query);
+  const owned = await sql<{ name: string }>`
+    select c.relname as name from pg_class c join pg_roles r on r.oid = c.relowner
+    where c.relnamespace = (select oid from pg_namespace where nspname = current_schema()) and r.rolname = ${role}
+      and c.relkind in ('r', 'p')
+    limit 1`.execute(query);
+  if (owned.rows.length > 0) {
+    throw new OwnerRefused(role);
+  }
   const { rows: schemas } = await sql<{ name: string }>`select current_schema() as name`.execute(query);
   await query.transaction().execute(async tx => {
     for (const { name } of schemas) {

@@ -70,12 +70,25 @@ export const rowState = sql<string>`o.version || '.' || o.xmin`;
  * A credit is unusable at the very moment of its `expires_at`, posted or not. What was on hold before stays on hold.
  * Credits on hold without a grant's name are withheld purchases.
  */
-export async function readBalance(query: Query, orgId: string, now: Date): Promise<BalanceFigures> {
+export async function readBalance(
+  query: Query,
+  orgId: string,
+  now: Date,
+  sumUp: SumUp = sumUpBalance,
+): Promise<BalanceFigures> {
   const kept = await figuresFrom(sql`accounts`, query, orgId, now);
-  return kept.isFrozen ? figuresFrom(summed(orgId), query, orgId, now) : kept;
+  return kept.isFrozen ? sumUp(query, orgId, now, kept.rowState) : kept;
 }
 
-/** The accounts with what their entries say, whatever is kept beside them (F71). Reads the organisation's whole ledger. */
+/** @param rowState of the organisation's row when it was found frozen */
+export type SumUp = (query: Query, orgId: string, now: Date, rowState: string) => Promise<BalanceFigures>;
+
+/** From the entries alone (F71). Reads the organisation's whole ledger. */
+export function sumUpBalance(query: Query, orgId: string, now: Date): Promise<BalanceFigures> {
+  return figuresFrom(summed(orgId), query, orgId, now);
+}
+
+/** The accounts with what their entries say, whatever is kept beside them. */
 const summed = (orgId: string) => sql`(
   select a.org_id, a.account_id, a.kind, a.grant_id, coalesce((select sum(e.amount_ucr) from ledger_entries e
     where e.org_id = a.org_id and e.account_id = a.account_id), 0)::bigint as balance_ucr

@@ -48,8 +48,12 @@ export class BookKeeper {
         'the ledger has drifted',
       );
     }
+    // Told before anything is done about it: what cannot be frozen now is seen in `/health` all the same.
+    this.#last = { at: this.#clock(), drifts, frozen: this.#last?.frozen ?? [] };
     for (const orgId of new Set(drifts.filter(isOfProjection).map(({ orgId }) => orgId))) {
-      await freeze(this.#database, orgId, this.#clock());
+      await freeze(this.#database, orgId, this.#clock()).catch(error =>
+        this.#log.error({ err: error, org: orgId }, 'the ledger has drifted and could not be frozen'),
+      );
     }
     const frozen = await frozenOrganisations(this.#database.query);
     for (const org of frozen) {

@@ -2,7 +2,7 @@
 // writes to it, of this process or another. So most reads are of that row alone.
 import { sql } from 'kysely';
 import type { Query } from '../database/database.ts';
-import { type BalanceFigures, readBalance, rowState } from './balance.ts';
+import { type BalanceFigures, readBalance, rowState, type SumUp, sumUpBalance } from './balance.ts';
 
 /** Organisations; about a kilobyte each. */
 const KEPT = 5_000;
@@ -15,6 +15,7 @@ interface Known {
 export class KnownBalances {
   /** Those that were asked for last are last. */
   readonly #known = new Map<string, Known>();
+  readonly #sums = new Map<string, Promise<BalanceFigures>>();
 
   /** As `readBalance`; the same object while nothing has changed. */
   async read(query: Query, orgId: string, now: Date): Promise<BalanceFigures> {
@@ -23,14 +24,26 @@ export class KnownBalances {
       this.#keep(orgId, known);
       return known.figures;
     }
-    const figures = await readBalance(query, orgId, now);
-    if (figures.isFrozen) {
-      this.#known.delete(orgId);
-    } else {
-      this.#keep(orgId, { figures, readAt: now });
-    }
+    const figures = await readBalance(query, orgId, now, this.#sumUpOnce);
+    this.#keep(orgId, { figures, readAt: now });
     return figures;
   }
+
+  /** Nothing is posted while an organisation is frozen, so many readers are served by one sum. */
+  readonly #sumUpOnce: SumUp = async (query, orgId, now, rowState) => {
+    const known = this.#known.get(orgId);
+    if (known && isOfTime(known, now) && known.figures.isFrozen && known.figures.rowState === rowState) {
+      return known.figures;
+    }
+    const key = `${orgId} ${rowState}`;
+    const underWay =
+      this.#sums.get(key) ??
+      sumUpBalance(query, orgId, now).finally(() => {
+        this.#sums.delete(key);
+      });
+    this.#sums.set(key, underWay);
+    return underWay;
+  };
 
   #keep(orgId: string, known: Known): void {
     this.#known.delete(orgId);

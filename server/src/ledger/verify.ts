@@ -14,8 +14,10 @@ export interface Drift {
   readonly found: bigint;
 }
 
+const ACCOUNT = 'account ';
+
 /** It is in a balance that is kept beside the entries, so the entries say what is right. */
-export const isOfProjection = ({ where }: Drift): boolean => where.startsWith('account ');
+export const isOfProjection = ({ where }: Drift): boolean => where.startsWith(ACCOUNT);
 
 /** It is in anything kept beside what was posted: balances, and the usage that budgets and analytics are read from. */
 export const isMendable = (drift: Drift): boolean =>
@@ -32,9 +34,13 @@ const usageByEvents = (orgId: string | null) => sql`
     select org_id, user_id, day, used_ucr::bigint from used where user_id is not null
   )`;
 
-/** Of a person's budget. A team's depends on who was in it when, which is not kept. */
-const usedOfBudget = sql`coalesce((select sum(u.used_ucr) from used u where u.org_id = b.org_id
-  and u.user_id = b.principal_id and u.day >= (b.period_start at time zone 'UTC')::date), 0)::bigint`;
+/** Of people's budgets, beside `used`. A team's depends on who was in it when, which is not kept. */
+const budgetsByEvents = (orgId: string | null) => sql`(
+  select b.org_id, b.budget_id, b.used_ucr, coalesce(sum(u.used_ucr), 0)::bigint as expected
+  from budgets b left join used u on u.org_id = b.org_id and u.user_id = b.principal_id
+    and u.day >= (b.period_start at time zone 'UTC')::date
+  where b.principal_id is not null and (${orgId}::text is null or b.org_id = ${orgId})
+  group by b.org_id, b.budget_id, b.used_ucr)`;
 
 /** Of one organisation, or of all. */
 export async function verifyLedger(query: Query, orgId: string | null = null): Promise<Drift[]> {
@@ -79,17 +85,18 @@ export async function verifyLedger(query: Query, orgId: string | null = null): P
       where coalesce(u.used_ucr, 0) <> coalesce(d.used_ucr, 0)
       union all
       select org_id, 'budget ' || budget_id, expected, used_ucr
-      from (select b.*, ${usedOfBudget} as expected from budgets b
-        where b.principal_id is not null and (${orgId}::text is null or b.org_id = ${orgId})) limits
-      where expected <> used_ucr
+      from ${budgetsByEvents(orgId)} limits where expected <> used_ucr
     )
     select org_id as "orgId", place as "where", expected, found from drifts order by 1, 2`.execute(query);
   return rows;
 }
 
-/** Closes the gate of an organisation whose kept balances are wrong. Looks again under its lock: it may be repaired by now. */
+/**
+ * Closes the gate of an organisation whose kept balances are wrong. Looks again under its lock: it may be repaired by now.
+ * Where reads may take long, as its whole ledger is read.
+ */
 export function freeze(database: Database, orgId: string, at: Date): Promise<void> {
-  return database.transaction(async tx => {
+  return database.longReads.transaction().execute(async tx => {
     const { isFrozen } = await takeTurn(tx, orgId);
     if (!isFrozen && (await verifyLedger(tx, orgId)).some(isOfProjection)) {
       await tx.updateTable('organisations').set({ drift_found_at: at }).where('org_id', '=', orgId).execute();
@@ -100,22 +107,21 @@ export function freeze(database: Database, orgId: string, at: Date): Promise<voi
 /**
  * Rebuilds the balances of an organisation from its entries, and what was used from its events, and opens its gate. What was
  * wrong is in the audit log. What remains wrong (entries that do not sum to zero, holds that differ) is answered, and is a
- * person's to explain. Needs the owner of the tables: the rule that balances change by entries only is lifted for this one
- * transaction.
+ * person's to explain. Needs the owner of the tables: the rule that balances change by entries only is lifted for the last
+ * step, which keeps all organisations from posting and is therefore short.
  */
-export function repairProjection(database: Database, orgId: string, at = systemClock()): Promise<Drift[]> {
-  return database.transaction(async tx => {
+export async function repairProjection(
+  database: Database,
+  orgId: string,
+  at = systemClock(),
+): Promise<Drift[]> {
+  await database.longReads.transaction().execute(async tx => {
     await takeTurn(tx, orgId);
-    for (const { where, expected, found } of (await verifyLedger(tx, orgId)).filter(isMendable)) {
+    const wrong = (await verifyLedger(tx, orgId)).filter(isMendable);
+    for (const { where, expected, found } of wrong) {
       const details = { where, found_ucr: Number(found), rebuilt_ucr: Number(expected) };
       await note(tx, orgId, { action: 'ledger.repaired', actor: 'operator', details }, at);
     }
-    await sql`alter table accounts disable trigger only_by_entries`.execute(tx);
-    await sql`
-      update accounts a set balance_ucr = coalesce((select sum(e.amount_ucr) from ledger_entries e
-        where e.org_id = a.org_id and e.account_id = a.account_id), 0)
-      where a.org_id = ${orgId}`.execute(tx);
-    await sql`alter table accounts enable trigger only_by_entries`.execute(tx);
     await tx.deleteFrom('usage_days').where('org_id', '=', orgId).execute();
     await sql`
       with ${usageByEvents(orgId)}
@@ -123,11 +129,24 @@ export function repairProjection(database: Database, orgId: string, at = systemC
       `.execute(tx);
     await sql`
       with ${usageByEvents(orgId)}
-      update budgets b set used_ucr = ${usedOfBudget} where b.org_id = ${orgId} and b.principal_id is not null
-      `.execute(tx);
+      update budgets b set used_ucr = expected from ${budgetsByEvents(orgId)} limits
+      where b.org_id = limits.org_id and b.budget_id = limits.budget_id`.execute(tx);
     await tx.updateTable('organisations').set({ drift_found_at: null }).where('org_id', '=', orgId).execute();
-    return verifyLedger(tx, orgId);
+    const balances = wrong.filter(isOfProjection);
+    if (balances.length > 0) {
+      await sql`alter table accounts disable trigger only_by_entries`.execute(tx);
+      for (const { where, expected } of balances) {
+        await tx
+          .updateTable('accounts')
+          .set({ balance_ucr: expected })
+          .where('org_id', '=', orgId)
+          .where('account_id', '=', where.slice(ACCOUNT.length))
+          .execute();
+      }
+      await sql`alter table accounts enable trigger only_by_entries`.execute(tx);
+    }
   });
+  return verifyLedger(database.longReads, orgId);
 }
 
 /** The organisations whose gate is closed. */

@@ -2,12 +2,14 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { CreatePurchase, Purchase, PurchaseList, PurchaseOptions } from '../../../protocol/api.ts';
 import { formatCredits } from '../../../protocol/format.ts';
+import { MAX_SAFE_AMOUNT } from '../../../protocol/units.ts';
 import { type Member, may, needed, reaches, recheck } from '../access.ts';
 import { note } from '../audit.ts';
 import { type Clock, HOUR_MS, MINUTE_MS, SECOND_MS } from '../clock.ts';
 import type { Config } from '../config.ts';
-import type { Database } from '../database/database.ts';
+import type { Database, Tx } from '../database/database.ts';
 import { newId, newSecret } from '../ids.ts';
+import { readBalance } from '../ledger/balance.ts';
 import { lockOrganisation, takeTurn } from '../ledger/ledger.ts';
 import { contactOf } from '../organisation/settings.ts';
 import { RequestRefused } from '../problems.ts';
@@ -288,6 +290,18 @@ export class Purchases {
     return Math.max(0, config.maxDailyMinor - Number(ordered ?? 0));
   }
 
+  /** What the balance comes to when all that is under way is paid: a figure that could not be told could not be credited. */
+  async #reach(tx: Tx, orgId: string, now: Date): Promise<bigint> {
+    const { includedUcr, promotionalUcr, purchasedUcr } = await readBalance(tx, orgId, now);
+    const { ordered } = await tx
+      .selectFrom('purchases')
+      .select(({ fn }) => fn.sum<bigint | string | null>('credits_ucr').as('ordered'))
+      .where('org_id', '=', orgId)
+      .where('status', 'in', underWay)
+      .executeTakeFirstOrThrow();
+    return includedUcr + promotionalUcr + purchasedUcr + BigInt(ordered ?? 0);
+  }
+
   /** The order is stored before the payment side hears of it: what is paid for is always known here. */
   async #store(member: Member, order: CreatePurchase, use: KeyUse): Promise<string> {
     const { config, database, keys, payments, clock } = this.#parts;
@@ -307,6 +321,10 @@ export class Purchases {
         throw blocked('', 'dispute_open');
       }
       // Under the organisation's lock, so that two orders at once do not both find room.
+      if ((await this.#reach(tx, member.orgId, now)) + BigInt(creditsUcr) > MAX_SAFE_AMOUNT) {
+        const errors = [{ pointer: '/amount_minor', code: 'balance_out_of_range' }];
+        throw new RequestRefused('amount_out_of_range', { errors });
+      }
       if (order.amount_minor > (await this.#leftToday(tx, member.orgId))) {
         throw blocked('/amount_minor', 'daily_limit');
       }

@@ -73,6 +73,18 @@ export class WebhookWatch {
       .select(({ fn }) => fn.countAll<bigint>().as('missed'))
       .where('credited_at', '<=', ago(LATE_AFTER_MS))
       .where('credited_at', '>', ago(LOOKS_BACK_MS))
+      // What a person has settled waits for no news.
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('audit_log')
+              .select('audit_id')
+              .whereRef('audit_log.org_id', '=', 'purchases.org_id')
+              .whereRef('audit_log.purchase_id', '=', 'purchases.purchase_id')
+              .where('action', '=', 'purchase.reviewed'),
+          ),
+        ),
+      )
       .where(({ not, exists, selectFrom }) =>
         not(
           exists(
