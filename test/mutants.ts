@@ -800,7 +800,7 @@ export const mutants: readonly Mutant[] = [
   {
     row: 'F71 wrong balances are not shown',
     file: 'server/src/ledger/balance.ts',
-    from: 'return kept.isFrozen ? figuresFrom(summed(orgId), query, orgId, now) : kept;',
+    from: 'return kept.isFrozen ? sumUp(query, orgId, now, kept.rowState) : kept;',
     to: 'return kept;',
     test: 'test/server/frozen.test.ts',
     title: 'F71 is noticed, told to monitoring, and read from its entries',
