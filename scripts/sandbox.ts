@@ -151,6 +151,7 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     OIDC_ISSUERS: issuerUrl,
     OIDC_CLIENT_ID: clientId,
     OIDC_AUDIENCE: audience,
+    OIDC_RESOURCE: audience,
     OIDC_TOKEN_TYPE: 'at+jwt',
     CREDITS_SANDBOX: '1',
     CREDITS_SEED_FILE: seedFile,

@@ -187,6 +187,11 @@ export const variables: ReadonlyArray<readonly [name: string, fallback: string, 
     '',
     "What the tokens' `aud` must be. PUBLIC_URL unless the provider gives this server another name.",
   ],
+  [
+    'OIDC_RESOURCE',
+    '',
+    'Origin that editors are given for this server. PUBLIC_URL unless they reach it by another.',
+  ],
   ['OIDC_SUBJECT_CLAIM', 'sub', 'Claim that names a person for ever.'],
   [
     'OIDC_EMAIL_CLAIM',
@@ -407,6 +412,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   const tokenType = optional('OIDC_TOKEN_TYPE') && oneOf('OIDC_TOKEN_TYPE', ['at+jwt']);
   const audience = optional('OIDC_AUDIENCE') ?? publicUrl?.origin ?? '';
+  const ownResource = optional('OIDC_RESOURCE');
+  const resource = ownResource === undefined ? publicUrl : origin('OIDC_RESOURCE', ownResource);
 
   const databaseUrl = optional('DATABASE_URL');
   if (databaseUrl !== undefined) {
@@ -461,7 +468,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
             issuers,
             clientId,
             audience,
-            resource: publicUrl?.origin ?? '',
+            resource: resource?.origin ?? '',
             claims: {
               subject: text('OIDC_SUBJECT_CLAIM'),
               email: text('OIDC_EMAIL_CLAIM'),

@@ -166,7 +166,7 @@ function explain(error: unknown): string {
     ].join('\n');
   }
   if (error instanceof SchemaBehind) {
-    return `${error.message} Run credits-server migrate first.`;
+    return `${error.message} Run credits-server migrate first, as the owner of its tables.`;
   }
   if (error instanceof DatabaseUnavailable) {
     return `PostgreSQL cannot be reached: ${reasonOf(error.cause)}. Is it running, and is DATABASE_URL right?`;

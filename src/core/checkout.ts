@@ -176,8 +176,7 @@ export class Checkout {
     this.#signIn = signIn;
     if (signIn) {
       const account = accountKey(signIn.account);
-      // The last one is on screen; a folder has its files in any order.
-      for (const record of records.read().toSorted((a, b) => a.startedAtMs - b.startedAtMs)) {
+      for (const record of records.read()) {
         if (record.account === account && !isOver(record, clock.now())) {
           this.#add(record, 'kept');
         }
@@ -227,6 +226,10 @@ export class Checkout {
   #add(record: PurchaseRecord, from: 'here' | 'kept' | 'elsewhere'): FollowedPurchase {
     const followed = new FollowedPurchase(this.#follower, record, from);
     this.#followed.push(followed);
+    if (from !== 'here') {
+      // The last one is on screen; a folder has its files in any order.
+      this.#followed.sort((a, b) => a.record.startedAtMs - b.record.startedAtMs);
+    }
     this.#changed.fire(this.pending);
     return followed;
   }

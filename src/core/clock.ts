@@ -13,7 +13,7 @@ export interface Clock {
 /** The longest a timer can be set for; beyond it the platform would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** So far ahead at once, the wall clock tells of a sleep. One that was set instead makes figures look older: the safe side. */
+/** So far ahead at once, the wall clock tells of a sleep. One that was set instead makes figures look older and ends waits: the safe side. */
 const SLEPT_MS = 30_000;
 
 /** On Linux the running time stands still while the machine sleeps; what the wall gained meanwhile is added to it. */

@@ -29,7 +29,7 @@ const DEADLINE_MS = seconds(10);
 const MAX_BODY_BYTES = 1_048_576;
 
 /** OpenSSL's and Node's names for "this certificate is not to be trusted". Source: https://nodejs.org/api/tls.html */
-const CERTIFICATE_CODE = /^CERT_|_CERT(_|$)|^HOSTNAME_MISMATCH$|^UNABLE_TO_VERIFY_/;
+const CERTIFICATE_CODE = /^CERT_|_CERT(_|$)|^HOSTNAME_|^UNABLE_TO_VERIFY/;
 
 export interface CreditsClientMeans {
   readonly fetch: typeof fetch;
@@ -56,7 +56,7 @@ const balanceHere: Schema<Balance> = {
     Balance.safeParse(
       isRecord(value) &&
         isRecord(value['included']) &&
-        !['available', 'unavailable'].includes(String(value['included']['state']))
+        /^(?!(un)?available$)/.test(String(value['included']['state']))
         ? { ...value, included: { state: 'unavailable', reason: 'unknown' } }
         : value,
     ),

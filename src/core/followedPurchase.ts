@@ -146,11 +146,12 @@ export class FollowedPurchase {
       await this.check();
     }
     if (this.#isGone || this.#url === undefined || this.#host === undefined) {
-      return this.#isGone || this.#phase === 'processing'
-        ? { kind: 'settled' }
-        : this.#error
-          ? { kind: 'unanswered', error: this.#error }
-          : { kind: 'badAddress', host: this.#host };
+      if (this.#error && !this.#isGone) {
+        return { kind: 'unanswered', error: this.#error };
+      }
+      return this.#host && this.#phase === 'waiting' && !this.#isGone
+        ? { kind: 'badAddress', host: this.#host }
+        : { kind: 'settled' };
     }
     return await this.#open(this.#url, this.#host);
   }
@@ -469,7 +470,7 @@ export class FollowedPurchase {
       if (error.code === 'purchase_not_open') {
         // It has come to its end in the meantime; which one, the server says.
         await this.check();
-        if (!this.#isGone && this.#phase === 'waiting' && !this.#error && this.#url === undefined) {
+        if (!this.#isGone && this.#phase === 'waiting' && !this.#error && !this.#url) {
           // An end that this version does not know.
           await this.#forget();
         }

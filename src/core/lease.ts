@@ -1,7 +1,7 @@
 // One of all windows asks and listens for the rest: the one that holds the lease. It is a file that its holder changes
 // at every beat; whoever has seen no change over many looks takes it over. A machine that is too busy for the holder is
 // too busy for the others' looks as well, and a late look counts no more than one on time: the lead does not wander
-// because of the load. No wall clock is read anywhere, so setting it does nothing (F43).
+// because of the load. The wall clock is nobody's measure: one that is set ahead makes the holder look again, no more (F43).
 import { type Clock, seconds, sleep } from './clock.ts';
 import { type Disposable, Emitter, type Event } from './event.ts';
 import type { Log } from './log.ts';
@@ -132,8 +132,7 @@ export class Lease implements Leading {
         this.#failedLooks++;
         // A folder that stopped working (a full disk): better two windows that ask than none.
         if (!signal.aborted && (this.#isHeld || this.#failedLooks >= FAILED_LOOKS)) {
-          this.#beatMs = clock.monotonic();
-          this.#set(true);
+          this.#beat(signal);
         }
       }
       await sleep(clock, LOOK_MS, signal);
@@ -210,11 +209,16 @@ export class Lease implements Leading {
       return;
     }
     const beat = () => {
-      this.#beatMs = this.#means.clock.monotonic();
       this.#timer = this.#means.clock.after(BEAT_MS)(beat);
+      this.#beat(signal);
     };
     beat();
-    this.#set(true);
+  }
+
+  #beat(signal: AbortSignal): void {
+    const wasSure = this.isHeld;
+    this.#beatMs = this.#means.clock.monotonic();
+    this.#lead(signal, wasSure);
   }
 
   #set(isHeld: boolean): void {

@@ -47,7 +47,7 @@ export type BuyResult =
   | { readonly kind: 'unanswered'; readonly error: CreditsError }
   /** The server named a payment page that may not be opened; the order was taken back. */
   | { readonly kind: 'badAddress'; readonly host: string | undefined }
-  /** It had already come to its end, which onDidSettle tells. */
+  /** It has come to its end, which onDidSettle tells, or to where it has no page any more. */
   | { readonly kind: 'settled' }
   | { readonly kind: 'signedOut' };
 

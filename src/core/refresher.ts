@@ -72,7 +72,7 @@ export class Refresher {
   #hintVersion = 0;
   /** While a stream has just come up and told nothing yet. */
   #opening: Disposable | undefined;
-  /** While what a stream has confirmed is still to be asked for. */
+  /** While what a stream has confirmed, or what nobody may be looking at, is still to be asked for. */
   #later: Disposable | undefined;
   #failures = 0;
   /** A stream came up and has not told yet whether the figure is true. */
@@ -220,7 +220,7 @@ export class Refresher {
     const last = lastReading(store.state.balance);
     if (!last || store.ageMs(last) > FRESH_MS) {
       void this.#ask();
-    } else {
+    } else if (!this.#timer) {
       // Its time may have come while nobody looked.
       this.#arm();
     }
@@ -313,10 +313,8 @@ export class Refresher {
         void this.#tryAgain();
       } else if (store.state.balance.kind === 'known') {
         // Nobody is at work here: coming back to the window asks. But it may be in sight, as the truth of now.
-        this.#timer = clock.after(CONFIRMED_MS)(() => {
-          this.#timer = undefined;
-          void this.#ask();
-        });
+        this.#later?.dispose();
+        this.#later = clock.after(CONFIRMED_MS)(() => void this.#ask());
       }
     });
   }

@@ -294,12 +294,16 @@ export class LowBalanceWarning {
         periodId: snapshot.usage?.period_id ?? '',
       };
       const key = accountKey(account);
-      await this.#change(now => ({
-        ...now,
-        // After a top-up everything is new in any case.
-        seen: before && chosen.untilMs !== undefined ? { ...now.seen, [key]: before } : now.seen,
-        snoozed: { ...now.snoozed, [key]: snooze },
-      }));
+      await this.#change(now => {
+        const seen = { ...now.seen };
+        // A top-up measures anew in any case. That it was told stays true, and good news waits for it.
+        if (before && chosen.untilMs !== undefined) {
+          const isWarned = seen[key]?.isWarned === true;
+          const isStoppedByBudget = seen[key]?.isStoppedByBudget === true;
+          seen[key] = { ...before, isWarned, isStoppedByBudget };
+        }
+        return { ...now, seen, snoozed: { ...now.snoozed, [key]: snooze } };
+      });
     }
   }
 

@@ -100,7 +100,7 @@ describe('the configuration', () => {
       assert.equal(faultsOf(environment).length, 1, faultsOf(environment).join('\n')));
   }
 
-  it('names this server by its own address, whatever tokens call it', () => {
+  it('names this server by the address that editors have, whatever tokens call it', () => {
     const identity = {
       PUBLIC_URL: 'https://credits.acme.example',
       OIDC_ISSUERS: 'https://id.acme.example',
@@ -113,6 +113,9 @@ describe('the configuration', () => {
         [audience, 'https://credits.acme.example'],
       );
     }
+    const inside = readConfig({ ...identity, OIDC_RESOURCE: 'http://127.0.0.1:4310' });
+    assert.equal(inside.identity?.resource, 'http://127.0.0.1:4310');
+    assert.equal(faultsOf({ ...identity, OIDC_RESOURCE: 'http://credits.acme.example' }).length, 1);
   });
 
   it('T5 repeats no secret in what it says of a fault', () => {

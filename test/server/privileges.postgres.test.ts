@@ -101,7 +101,7 @@ describe('a role that serves', () => {
     const asRole = new URL(url);
     asRole.username = encodeURIComponent(ROLE);
     asRole.password = 'of-the-tests';
-    await assert.rejects(openFor(asRole.href), /only the owner of its tables may change it/);
+    await assert.rejects(openFor(asRole.href), /this role may not change it/);
     await first.close();
   });
 

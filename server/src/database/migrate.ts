@@ -94,7 +94,7 @@ async function applySteps(database: Kysely<any>): Promise<void> {
   }
   if (sqlState(error) === INSUFFICIENT_PRIVILEGE) {
     throw new SchemaBehind(
-      'The database is behind this version of the server, and only the owner of its tables may change it.',
+      'The database is behind this version of the server, and this role may not change it.',
       { cause: error },
     );
   }

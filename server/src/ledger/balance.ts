@@ -119,7 +119,8 @@ async function figuresFrom(
     )
     select o.version, o.outbox_sequence, o.measure_version, o.measure_total_ucr, o.low_balance_threshold_ucr,
       o.next_due_at, o.drift_found_at, ${rowState} as row_state,
-      least(o.next_due_at, period.ends, expiry.expires_at,
+      -- While nothing is posted, what fell due stays due.
+      least(case when o.drift_found_at is null then o.next_due_at end, period.ends, expiry.expires_at,
         (select min(effective_at) from grants
           where org_id = ${orgId} and kind = 'included' and effective_at > ${now} and expires_at > ${now})) as changes_at,
       coalesce((select sum(balance_ucr) from usable where kind = 'included'), 0)::bigint as included,

@@ -92,36 +92,52 @@ export async function verifyLedger(query: Query, orgId: string | null = null): P
 }
 
 /**
- * Closes the gate of an organisation whose kept balances are wrong. Looks again under its lock: it may be repaired by now.
- * Where reads may take long, as its whole ledger is read.
+ * Closes the gate of an organisation whose kept balances are wrong. Looks again behind it, when nothing is posted, and
+ * opens it where they are right by now: it may have been repaired in between. The organisation is locked for a moment
+ * only, because whoever waits for it takes a connection from the others.
  */
-export function freeze(database: Database, orgId: string, at: Date): Promise<void> {
-  return database.longReads.transaction().execute(async tx => {
+export async function freeze(database: Database, orgId: string, at: Date): Promise<void> {
+  if (
+    (await closeGate(database, orgId, at)) &&
+    !(await verifyLedger(database.longReads, orgId)).some(isOfProjection)
+  ) {
+    await database.transaction(async tx => {
+      await takeTurn(tx, orgId);
+      await tx
+        .updateTable('organisations')
+        .set({ drift_found_at: null })
+        .where('org_id', '=', orgId)
+        .where('drift_found_at', '=', at)
+        .execute();
+    });
+  }
+}
+
+/** From here on nothing is posted. @returns false where it was closed already */
+function closeGate(database: Database, orgId: string, at: Date): Promise<boolean> {
+  return database.transaction(async tx => {
     const { isFrozen } = await takeTurn(tx, orgId);
-    if (!isFrozen && (await verifyLedger(tx, orgId)).some(isOfProjection)) {
+    if (!isFrozen) {
       await tx.updateTable('organisations').set({ drift_found_at: at }).where('org_id', '=', orgId).execute();
     }
+    return !isFrozen;
   });
 }
 
 /**
- * Rebuilds the balances of an organisation from its entries, and what was used from its events, and opens its gate. What was
- * wrong is in the audit log. What remains wrong (entries that do not sum to zero, holds that differ) is answered, and is a
- * person's to explain. Needs the owner of the tables: the rule that balances change by entries only is lifted for the last
- * step, which keeps all organisations from posting and is therefore short.
+ * Rebuilds the balances of an organisation from its entries, and what was used from its events, and opens its gate, which is
+ * closed meanwhile. What was wrong is in the audit log. What remains wrong (entries that do not sum to zero, holds that
+ * differ) is answered, and is a person's to explain. Needs the owner of the tables: the rule that balances change by entries
+ * only is lifted for the last step, which keeps all organisations from posting and is therefore short.
  */
 export async function repairProjection(
   database: Database,
   orgId: string,
   at = systemClock(),
 ): Promise<Drift[]> {
+  await closeGate(database, orgId, at);
+  const wrong = (await verifyLedger(database.longReads, orgId)).filter(isMendable);
   await database.longReads.transaction().execute(async tx => {
-    await takeTurn(tx, orgId);
-    const wrong = (await verifyLedger(tx, orgId)).filter(isMendable);
-    for (const { where, expected, found } of wrong) {
-      const details = { where, found_ucr: Number(found), rebuilt_ucr: Number(expected) };
-      await note(tx, orgId, { action: 'ledger.repaired', actor: 'operator', details }, at);
-    }
     await tx.deleteFrom('usage_days').where('org_id', '=', orgId).execute();
     await sql`
       with ${usageByEvents(orgId)}
@@ -131,6 +147,11 @@ export async function repairProjection(
       with ${usageByEvents(orgId)}
       update budgets b set used_ucr = expected from ${budgetsByEvents(orgId)} limits
       where b.org_id = limits.org_id and b.budget_id = limits.budget_id`.execute(tx);
+    await takeTurn(tx, orgId);
+    for (const { where, expected, found } of wrong) {
+      const details = { where, found_ucr: Number(found), rebuilt_ucr: Number(expected) };
+      await note(tx, orgId, { action: 'ledger.repaired', actor: 'operator', details }, at);
+    }
     await tx.updateTable('organisations').set({ drift_found_at: null }).where('org_id', '=', orgId).execute();
     const balances = wrong.filter(isOfProjection);
     if (balances.length > 0) {

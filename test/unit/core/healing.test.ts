@@ -94,6 +94,19 @@ describe('what heals by itself', () => {
     equal(versionOf(store), 2);
   });
 
+  it('F19 a balance that was told of is asked for once more also by someone who looks away and back meanwhile', async () => {
+    const world = new World();
+    const { store, attention } = world.start();
+    await settled();
+    world.server.emit('balance.updated', drained);
+    await pass(world, 20_000);
+    attention.leave();
+    attention.comeBack();
+    world.server.balance = balance({ version: 2, available_ucr: 0 });
+    await pass(world, 90_000);
+    equal(versionOf(store), 2);
+  });
+
   it('F12 a figure that is known to be outdated is marked, also while the server wants to be left alone', async () => {
     const world = new World();
     const { store } = world.start();

@@ -342,6 +342,20 @@ describe('five windows', function () {
     equal(house.streams.size, 5);
   });
 
+  it('F9 go on as before when a machine wakes on which each stands alone', async () => {
+    const house = new House();
+    house.folder.isShared = Promise.resolve(false);
+    const window = house.open();
+    await house.clock.advance(1_000);
+    const told: boolean[] = [];
+    window.lease.onDidChange(isHeld => told.push(isHeld));
+    house.clock.sleep(8 * 3_600_000);
+    equal(window.lease.isHeld, false, 'not sure yet');
+    await house.clock.advance(5_000);
+    equal(window.lease.isHeld, true);
+    deepEqual(told, [true]);
+  });
+
   it('each go on alone when the folder fails', async () => {
     const house = await five();
     house.folder.fails = true;

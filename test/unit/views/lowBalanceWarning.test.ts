@@ -320,6 +320,18 @@ describe('the low-balance warning', () => {
     equal(did.messages.length, 2);
   });
 
+  it('tells after a snooze that what was warned of is over', async () => {
+    const { world, reach } = await set();
+    did.answer = () => 'Remind Me Later';
+    did.pick = items => items[0];
+    await reach(90);
+    await reach(5, { period: 'p2', left: 95 });
+    world.clock.setWall(2 * 3_600_000);
+    await reach(6, { period: 'p2', left: 94 });
+    equal(did.messages.length, 2);
+    ok(texts()[1]?.startsWith('Analytical Engines has credits again'), texts()[1]);
+  });
+
   it('ends "After the next top-up" with the top-up', async () => {
     const { reach } = await set();
     did.answer = () => 'Remind Me Later';
