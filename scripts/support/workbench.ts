@@ -262,7 +262,7 @@ export class Workbench {
   }
 
   /** Presses a button of a notification, also of one that has gone into the centre meanwhile. */
-  async pressInNotification(name: string, withinMs = 30_000): Promise<void> {
+  async pressInNotification(name: string): Promise<void> {
     const button = this.page.locator('.notification-list-item').getByRole('button', { name });
     await eventually(
       `"${name}" is pressed`,
@@ -271,7 +271,7 @@ export class Workbench {
         return press(button);
       },
       isPressed => isPressed,
-      { withinMs, everyMs: 500 },
+      { withinMs: 30_000, everyMs: 500 },
     );
   }
 

@@ -186,12 +186,11 @@ export class Lease implements Leading {
     const settled = await file.load();
     this.#lookedMs = clock.monotonic();
     if (settled?.holder === id) {
-      this.#beatMs = clock.monotonic();
-      this.#lead(signal);
+      this.#beat(signal);
     }
   }
 
-  #lead(signal: AbortSignal, wasSure = true): void {
+  #lead(signal: AbortSignal, wasSure: boolean): void {
     if (signal.aborted) {
       return;
     }

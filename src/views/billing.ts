@@ -1,6 +1,6 @@
 // What lies outside the editor: receipts, invoices and the provider's billing pages. The server names the address, our
 // own list decides whether it is opened (T9).
-import { l10n, window } from 'vscode';
+import { l10n } from 'vscode';
 import type { Sessions } from '../core/account.ts';
 import { readCheckoutAddress } from '../core/address.ts';
 import type { Connect } from '../core/connect.ts';
@@ -46,7 +46,7 @@ export class Billing {
   }
 
   async #openPortal(): Promise<void> {
-    const { sessions, connect } = this.#means;
+    const { sessions, connect, notices } = this.#means;
     const signIn = sessions.current;
     if (!signIn) {
       return;
@@ -59,7 +59,7 @@ export class Billing {
       }
     } catch (thrown) {
       if (sessions.current === signIn) {
-        this.#problem(
+        notices.problem(
           l10n.t('The billing pages could not be opened. {0}', describeError(asCreditsError(thrown))),
         );
       }
@@ -67,10 +67,10 @@ export class Billing {
   }
 
   async #open(url: string, serverUrl: string): Promise<void> {
-    const { allowedOrigins, open } = this.#means;
+    const { allowedOrigins, notices, open } = this.#means;
     const address = readCheckoutAddress(url, allowedOrigins(serverUrl));
     if (!address.ok) {
-      this.#problem(
+      notices.problem(
         l10n.t(
           'The page at {0} is not on the list of allowed ones, so it was not opened.',
           address.host === undefined ? l10n.t('an unreadable address') : inert(address.host),
@@ -79,13 +79,7 @@ export class Billing {
       return;
     }
     if (!(await open(address.url))) {
-      this.#problem(l10n.t('The browser did not open. The page is at {0}.', address.host));
+      notices.problem(l10n.t('The browser did not open. The page is at {0}.', address.host));
     }
-  }
-
-  /** In the panel and, because the palette can ask without one, in the editor. */
-  #problem(text: string): void {
-    this.#means.notices.show('error', text);
-    void window.showErrorMessage(text);
   }
 }

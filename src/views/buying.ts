@@ -154,12 +154,12 @@ export class Buying {
         return;
       case 'alreadyPending':
         if (result.error) {
-          this.#problem(notCanceled(result.error));
+          this.#notices.problem(notCanceled(result.error));
         }
         return;
       case 'quoteChanged': {
         const { money } = orderText(order, this.#locale);
-        this.#problem(
+        this.#notices.problem(
           result.creditsUcr === undefined
             ? l10n.t('The price has changed. Nothing was ordered; look at the new figures.')
             : l10n.t(
@@ -176,12 +176,12 @@ export class Buying {
           error403(result) && options && !options.can_purchase
             ? describeBlocked(options.blocked_reason)
             : describeError(result.error);
-        this.#problem(l10n.t('{0} Nothing was charged.', why));
+        this.#notices.problem(l10n.t('{0} Nothing was charged.', why));
         return;
       }
       case 'unanswered': {
         const why = describeError(result.error);
-        this.#problem(
+        this.#notices.problem(
           // One that the server has may be paid by now.
           this.#checkout.pending?.phase === 'starting'
             ? l10n.t(
@@ -193,7 +193,7 @@ export class Buying {
         return;
       }
       case 'badAddress':
-        this.#problem(
+        this.#notices.problem(
           l10n.t(
             'The payment page at {0} is not on the list of allowed ones, so it was not opened. Nothing was charged.',
             result.host === undefined ? l10n.t('an unreadable address') : inert(result.host),
@@ -213,11 +213,6 @@ export class Buying {
     if (chosen === copy) {
       await this.copyLink();
     }
-  }
-
-  #problem(text: string): void {
-    this.#notices.show('error', text);
-    void window.showErrorMessage(text);
   }
 
   /** A notice that names a balance goes when the balance moves on. */

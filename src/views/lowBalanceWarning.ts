@@ -73,7 +73,7 @@ export class LowBalanceWarning {
   constructor(means: LowBalanceWarningMeans) {
     this.#means = means;
     const look = () => this.#look();
-    const { store, settings, leading, attention } = means;
+    const { store, settings, leading, attention, purchases, clock } = means;
     for (const event of [
       store.onDidChange,
       settings.onDidChange,
@@ -82,7 +82,6 @@ export class LowBalanceWarning {
     ]) {
       this.#owned.own((event as (listener: () => unknown) => Disposable)(look));
     }
-    const { purchases, clock } = means;
     this.#owned.own(
       purchases.onDidChange(pending => {
         if (this.#isPending && !pending) {

@@ -1,4 +1,5 @@
 // The one line the panel shows beside its state: how the last thing went, until it is dismissed or the next comes.
+import { window } from 'vscode';
 import type { NoticeView } from '../../protocol/messages.ts';
 import { Emitter } from '../core/event.ts';
 
@@ -19,6 +20,12 @@ export class Notices {
     this.#current = { id: this.#lastId, tone, text };
     this.#changed.fire();
     return this.#lastId;
+  }
+
+  /** In the panel, and in the editor too: whoever asked by the palette may have no panel to look at. */
+  problem(text: string): void {
+    this.show('error', text);
+    void window.showErrorMessage(text);
   }
 
   /** @param id of the notice that was seen, so that a newer one is not swept away. None: whichever is there. */

@@ -20,18 +20,13 @@ export class OwnerRefused extends Error {
  * @throws {OwnerRefused}
  */
 export async function grantTo(query: Query, role: string): Promise<void> {
-  const { rows } = await sql<{ name: string; isHistory: boolean }>`
-    select c.relname as name, exists (select from pg_trigger t
+  const { rows } = await sql<{ name: string; isHistory: boolean; isOwned: boolean }>`
+    select c.relname as name, pg_get_userbyid(c.relowner) = ${role} as "isOwned", exists (select from pg_trigger t
       where t.tgrelid = c.oid and t.tgname = 'append_only') as "isHistory"
     from pg_class c
     where c.relnamespace = (select oid from pg_namespace where nspname = current_schema()) and c.relkind in ('r', 'p')
     order by c.relname`.execute(query);
-  const owned = await sql<{ name: string }>`
-    select c.relname as name from pg_class c join pg_roles r on r.oid = c.relowner
-    where c.relnamespace = (select oid from pg_namespace where nspname = current_schema()) and r.rolname = ${role}
-      and c.relkind in ('r', 'p')
-    limit 1`.execute(query);
-  if (owned.rows.length > 0) {
+  if (rows.some(({ isOwned }) => isOwned)) {
     throw new OwnerRefused(role);
   }
   const { rows: schemas } = await sql<{ name: string }>`select current_schema() as name`.execute(query);

@@ -83,7 +83,7 @@ export interface Payments {
   createCustomer(orgId: string, orgName: string, key: string): Promise<string>;
   /** The address of the customer's own pages. @throws {CustomerGone} */
   openPortal(customerId: string, returnUrl: string): Promise<string>;
-  /** Makes the payment page; with the same purchase again it is the same page. @throws {CustomerGone} */
+  /** Makes the payment page; with the same purchase and customer again it is the same page. @throws {CustomerGone} */
   open(order: Order): Promise<Session>;
   /** Undefined when the payment side knows no such session. */
   read(sessionId: string): Promise<Session | undefined>;
